@@ -1,0 +1,31 @@
+# Everything runs in .venv, which is made on the first call and again only when the pins or the project file change.
+PYTHON ?= python3
+READY := .venv/.ready
+
+.PHONY: table test lint bench format clean
+
+table: $(READY)  ## the quick table: six models, how far each remembers (about ten minutes on two cores)
+	.venv/bin/spanbench table quick
+
+test: $(READY)  ## the test suite
+	.venv/bin/python -m pytest
+
+lint: $(READY)  ## ruff and pyright
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/pyright
+
+bench: $(READY)  ## speed, as ratios and medians of interleaved runs
+	.venv/bin/python -m tests.bench
+
+format: $(READY)  ## rewrite the sources in the house format
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:  ## remove the environment (runs/ stays)
+	rm -rf .venv

@@ -1,0 +1,1 @@
+"""Everything up to the record: configure, train, measure."""

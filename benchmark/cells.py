@@ -1,0 +1,104 @@
+"""From a cell to the objects it names, and back."""
+
+import inspect
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from benchmark.lit_sequence import LitSequence
+from benchmark.registry import UsageError, entry, load_class
+from leaderboard import record
+from leaderboard.record import Cell, Facts, Part
+from models.base import SequenceModel
+from tasks.base import Task
+from tasks.corpora import Corpus
+
+
+def build(part: Part) -> Any:
+    """The object a part describes."""
+    return load_class(part.class_path)(**part.init_args)
+
+
+def build_model(cell: Cell) -> SequenceModel:
+    """A fresh model, its parameters drawn from the cell's seed; torch's global generator is left as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(cell.seed)
+        return build(cell.model)
+
+
+@lru_cache(maxsize=2)
+def corpus_named(name: str) -> Corpus:
+    """The corpus a name stands for; its text is read once a process."""
+    found = entry("corpora", name)
+    return load_class(found["class_path"])(**found["init_args"])
+
+
+def needs_text(task: Part) -> bool:
+    """Whether a task is made of text, so that it wants a corpus and a tokenizer."""
+    return "corpus" in inspect.signature(load_class(task.class_path)).parameters
+
+
+@lru_cache(maxsize=4)
+def _task_from(json: str) -> Task:
+    cell = Cell.model_validate_json(json)
+    if cell.corpus is None or cell.tokenizer is None:
+        return build(cell.task)
+    corpus = corpus_named(cell.corpus.name)
+    if corpus.digest != cell.corpus.digest:
+        raise ValueError(f"corpus {cell.corpus.name} has changed: digest {corpus.digest}, not {cell.corpus.digest}")
+    return load_class(cell.task.class_path)(corpus=corpus, tokenizer=build(cell.tokenizer), **cell.task.init_args)
+
+
+def build_task(cell: Cell) -> Task:
+    """The cell's task, its corpus read and its tokenizer trained. Cells that differ elsewhere share it."""
+    same = cell.model_copy(
+        update={"seed": 0, "model": Part(name="", class_path="", init_args={}), "budget": record.Budget()}
+    )
+    return _task_from(same.model_dump_json())
+
+
+def facts(cell: Cell, task: Task) -> Facts:
+    """What the task and the built model say of themselves."""
+    lit = LitSequence(build_model(cell), task.spec, cell.budget)
+    n_params = sum(p.numel() for p in lit.parameters())
+    n_embedding = sum(p.numel() for p in lit.embedding.parameters())
+    length = max(1, round(cell.horizon / (task.bytes_per_token or 1)))  # T in tokens
+    return Facts(
+        metric=task.spec.metric,
+        chance=task.spec.chance,
+        baseline=task.spec.baseline,
+        lag_unit=task.spec.lag_unit,
+        n_params=n_params,
+        n_params_non_embedding=n_params - n_embedding,
+        flops_per_token=lit.model.flops(length) / length,
+        receptive_field=lit.model.receptive_field(length),
+        bytes_per_token=task.bytes_per_token,
+        tokenizer_digest=task.tokenizer_digest,
+        split_digests=task.split_digests,
+    )
+
+
+def fit_width(part: Part, target: int) -> Part:
+    """`part` at the width whose parameter count comes nearest to `target` (embedding and head not counted).
+
+    Raises UsageError where no width comes within a fifth of it.
+    """
+    model_class = load_class(part.class_path)
+    if "dim" not in inspect.signature(model_class).parameters:
+        raise UsageError(f"--n-params: {part.name} has no dim to choose")
+
+    def count(dim: int) -> int:
+        with torch.device("meta"):
+            return sum(p.numel() for p in model_class(**part.init_args | {"dim": dim}).parameters())
+
+    low, high = 1, 2  # in steps of 8 units, a multiple that suits heads
+    while count(8 * high) < target and high < 2**12:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(8 * middle) < target else (low, middle)
+    dim = min((8 * low, 8 * high), key=lambda width: abs(count(width) - target))
+    if abs(count(dim) - target) > target / 5:
+        raise UsageError(f"--n-params {target}: {part.name} cannot come near; dim={dim} has {count(dim)}")
+    return part.model_copy(update={"init_args": part.init_args | {"dim": dim}})

@@ -1,0 +1,157 @@
+"""The command line. Torch is imported only by the commands that train, so that --help is quick."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from jsonargparse import ArgumentError, ArgumentParser
+from rich.console import Console
+
+from benchmark.registry import UsageError, unknown
+
+# Big tensors come and go at every step: glibc must keep their memory instead of mapping it anew (up to 3 times faster).
+WORKER_ENVIRONMENT = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),
+    "MALLOC_TOP_PAD_": str(2**26),
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+LISTINGS = {
+    "models": "the architectures there are, or one of them whole",
+    "tasks": "the memory tasks there are, or one of them whole",
+    "tokenizers": "the tokenizers there are, or one of them whole",
+    "corpora": "the corpora there are, or one of them whole",
+    "tables": "the tables there are, or one of them whole",
+}
+COMMANDS = {
+    "table": "reproduce a table: train what is missing, print it, draw it",
+    "run": "train and measure one model on one task",
+    "report": "tables and plots again, from the records in a folder",
+    **LISTINGS,
+}
+EPILOG = "A name stands for a YAML in configs/; a path to a YAML, or path/to/file.py:Class, works wherever a name does."
+
+
+def main() -> None:
+    """Entry point of `spanbench` and `python -m benchmark`.
+
+    `run` trains in this very process, and malloc and OpenMP read their settings when a process starts.
+    """
+    missing = {key: value for key, value in WORKER_ENVIRONMENT.items() if key not in os.environ}
+    if sys.argv[1:2] == ["run"] and missing and os.name == "posix":
+        sys.stdout.flush()
+        os.execve(sys.executable, [sys.executable, "-m", "benchmark", *sys.argv[1:]], {**os.environ, **missing})
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(argv: Sequence[str]) -> int:
+    """Run one command. 0: done; 1: something failed; 2: bad usage, said in one line."""
+    try:
+        return _dispatch(list(argv))
+    except UsageError as error:
+        complain(str(error))
+        return 2
+    except BrokenPipeError:  # the reader of our output has gone, as in `spanbench models | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        complain("interrupted; the same command goes on from here")
+        return 130
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"spanbench: {' '.join(message.split())}", markup=False)
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_overview())
+        return 0 if argv else 2
+    command, *rest = argv
+    if command == "--version":
+        from importlib.metadata import version
+
+        print(f"spanbench {version('spanbench')}")
+        return 0
+    if command not in COMMANDS:
+        raise unknown("command", command, COMMANDS)
+    if command == "run":
+        from benchmark import commands
+
+        return commands.run(rest)
+    parser, function = _parsers()[command]
+    try:
+        options = parser.parse_args(rest).as_dict()
+    except ArgumentError as error:
+        raise _usage(parser, command, str(error)) from None
+    return function(**options)
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS)) + 2
+    lines = [f"  {name:{width}}{text}" for name, text in COMMANDS.items()]
+    head = "How far back does a sequence model remember, and how much of that is the tokenizer's doing?"
+    return "\n".join(
+        ["usage: spanbench COMMAND [options]", "", head, "", *lines, "", "`spanbench COMMAND --help` says more.", EPILOG]
+    )
+
+
+def _usage(parser: ArgumentParser, command: str, message: str) -> UsageError:
+    options = {option for action in parser._actions for option in action.option_strings if option.startswith("--")}
+    prefix = "unrecognized arguments: "
+    first = message.removeprefix(prefix).split()[0].partition("=")[0] if message.startswith(prefix) else ""
+    if first.startswith("-"):
+        return unknown("option", first, options)
+    if first:
+        return UsageError(f'{command}: one argument too many: "{first}"')
+    from benchmark.messages import condense
+
+    return UsageError(f"{command}: {condense(message)}")
+
+
+def _parsers() -> dict[str, tuple[ArgumentParser, Callable[..., int]]]:
+    found: dict[str, tuple[ArgumentParser, Callable[..., int]]] = {}
+
+    def add(name: str, function: Callable[..., int]) -> ArgumentParser:
+        parser = ArgumentParser(prog=f"spanbench {name}", description=COMMANDS[name], epilog=EPILOG, exit_on_error=False)
+        found[name] = parser, function
+        return parser
+
+    table = add("table", _table)
+    table.add_argument("name", nargs="?", default="quick", help="a name or a path to a YAML (default: quick)")
+    table.add_argument("--output", default="runs", help="records, plots and tables go to OUTPUT/NAME")
+    table.add_argument("--workers", type=int | None, help="processes, one core each (default: one a core)")
+    table.add_argument("--fresh", type=bool, nargs="?", const=True, default=False, help="run finished cells again")
+    add_wandb(table)
+    report = add("report", _report)
+    report.add_argument("folder", help="a folder with records/ in it, such as runs/quick")
+    for kind in LISTINGS:
+        add(kind, lambda name, kind=kind: _listing(kind, name)).add_argument("name", nargs="?", help="one of them")
+    return found
+
+
+def add_wandb(parser: ArgumentParser) -> None:
+    """--wandb, for every command that trains."""
+    parser.add_argument(
+        "--wandb", choices=("online", "offline", "disabled"), help="default: online with an account, else offline"
+    )
+
+
+def _table(**options: object) -> int:
+    from benchmark import commands
+
+    return commands.table(**options)  # pyright: ignore[reportArgumentType]
+
+
+def _report(folder: str) -> int:
+    from benchmark import reporting
+
+    return reporting.report(folder)
+
+
+def _listing(kind: str, name: str | None) -> int:
+    from benchmark import listing
+
+    return listing.show(kind, name)

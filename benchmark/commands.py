@@ -1,0 +1,123 @@
+"""The commands that train: one cell, or a table of them."""
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from benchmark.cells import build, build_task
+from benchmark.cli import add_wandb
+from benchmark.display import Display, duration, title
+from benchmark.options import cell_parser, make_cell
+from benchmark.pool import run_cells
+from benchmark.registry import UsageError
+from benchmark.reporting import print_cell, print_report
+from benchmark.running import RunOptions, run_cell
+from benchmark.tables import table_named
+from benchmark.tracking import Mode, default_mode
+from benchmark.training import TrainerOptions
+from leaderboard.record import Cell, Record, read_record
+
+
+def run(argv: Sequence[str]) -> int:
+    """One cell: train it, unless its record is there, and print its curve and span."""
+    parser = cell_parser()
+    parser.add_argument("--output", default="runs", help="the record goes to OUTPUT/run/records")
+    parser.add_argument("--fresh", type=bool, default=False, help="true: run it again though its record is there")
+    add_wandb(parser)
+    if "-h" in argv or "--help" in argv:
+        parser.print_help()
+        return 0
+    cell, trainer, rest = make_cell(argv, parser)
+    options = RunOptions(Path(rest["output"]) / "run", rest["wandb"] or default_mode(), "run", trainer)
+    console = Console(quiet=int(os.environ.get("LOCAL_RANK", "0")) > 0)
+    _refuse_impossible([cell])
+    path = options.folder / "records" / f"{cell.id}.json"
+    if rest["fresh"]:
+        _forget(cell, options.folder)
+    if path.exists():
+        print_cell(console, read(path), path, "done before (--fresh true runs it again)")
+        return 0
+    with Display(console, 1, 1) as display:
+        record = run_cell(cell, options, partial(display.progress, 0, cell))
+    print_cell(console, record, path, sync_hint(options))
+    return 0 if record.status == "ok" else 1
+
+
+def table(name: str, output: str, workers: int | None, fresh: bool, wandb: Mode | None) -> int:
+    """Train a table's missing cells on a pool of processes, then print and draw it."""
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers must be at least 1, got {workers}")
+    chosen = table_named(name)
+    cells = chosen.cells()
+    _refuse_impossible(cells)
+    options = RunOptions(Path(output) / chosen.name, wandb or default_mode(), chosen.name)
+    console = Console()
+    if fresh:
+        for cell in cells:
+            _forget(cell, options.folder)
+    paths = {cell.id: options.folder / "records" / f"{cell.id}.json" for cell in cells}
+    for path in paths.values():
+        if path.exists():
+            read(path)
+    missing = [cell for cell in cells if not paths[cell.id].exists()]
+    workers = min(workers or os.cpu_count() or 1, max(1, len(missing)))
+    console.print(
+        f"{chosen.title}: {len(cells)} cells, {len(cells) - len(missing)} done before, {workers} workers"
+        + (f", about {duration(chosen.core_seconds * len(missing) / len(cells) / workers)}" if missing else ""),
+        highlight=False,
+        soft_wrap=True,
+    )
+    if missing:
+        with Display(console, len(missing), workers) as display:
+            run_cells(missing, options, workers, display)
+    records = [read(path) for path in paths.values()]
+    print_report(console, records, options.folder, chosen.title)
+    if missing:
+        console.print(sync_hint(options), highlight=False, soft_wrap=True)
+    failed = [record for record in records if record.status == "failed"]
+    for record in failed:
+        where = options.folder / "records" / f"{record.id}.json"
+        console.print(
+            f"failed: {title(record.cell)}: {record.reason} (remove {where} to try again)", markup=False, soft_wrap=True
+        )
+    return 1 if failed else 0
+
+
+def read(path: Path) -> Record:
+    """A record, or one line about what is wrong with it."""
+    try:
+        return read_record(path)
+    except ValueError as error:
+        raise UsageError(f"{error}; remove it to run its cell again") from None
+
+
+def sync_hint(options: RunOptions) -> str:
+    """How to send offline W&B runs later."""
+    if options.wandb != "offline":
+        return ""
+    return f"W&B runs are kept offline; to send them: wandb sync {options.folder}/cells/*/wandb/offline-run-*"
+
+
+def _refuse_impossible(cells: Sequence[Cell]) -> None:
+    """Build every task and model (without its weights) before any work starts: a value it refuses is a mistake in the command, not a failed cell."""
+    for cell in cells:
+        try:
+            task = build_task(cell)
+            with torch.device("meta"):
+                build(cell.model)
+        except (ValueError, TypeError, OSError) as error:
+            raise UsageError(f"{title(cell)}: {error}") from None
+        if min(cell.lags) < task.spec.min_lag:
+            raise UsageError(
+                f"{title(cell)}: --lags: the shortest lag of this task is {task.spec.min_lag}, got {min(cell.lags)}"
+            )
+
+
+def _forget(cell: Cell, folder: Path) -> None:
+    (folder / "records" / f"{cell.id}.json").unlink(missing_ok=True)
+    for path in (folder / "cells" / cell.id).glob("outcome-*.json"):
+        path.unlink()

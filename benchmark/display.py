@@ -1,0 +1,85 @@
+"""What a user sees while cells run: live bars on a terminal, plain lines elsewhere."""
+
+import time
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from leaderboard.record import Cell, Record
+from leaderboard.spans import measure_span
+
+
+def title(cell: Cell) -> str:
+    """gru on planted@bpe-512, learn, seed 0."""
+    task = f"{cell.task.name}@{cell.tokenizer.name}" if cell.tokenizer else cell.task.name
+    return f"{cell.model.name} on {task}, {cell.regime}, seed {cell.seed}"
+
+
+def duration(seconds: float) -> str:
+    """45 s, 12 min or 3.4 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class Display(AbstractContextManager):
+    """Watches a pool of `workers` go through `total` cells."""
+
+    def __init__(self, console: Console, total: int, workers: int) -> None:
+        self.console, self.total, self.finished = console, total, 0
+        self.shares: dict[int, float] = {}
+        self.begin = time.monotonic()
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn() if workers > 1 else TextColumn(""),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.all = self.bars.add_task("cells", total=total, left="")
+        self.rows: dict[int, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bars.stop()
+
+    def progress(self, worker: int, cell: Cell, what: str, share: float) -> None:
+        """A worker is doing `what`, and has done `share` of its cell."""
+        self.shares[worker] = share
+        if worker not in self.rows:
+            self.rows[worker] = self.bars.add_task("", total=1.0, left="")
+        self.bars.update(self.rows[worker], description=f"{title(cell)}: {what}", completed=round(share, 2))
+        self._advance()
+
+    def done(self, worker: int, record: Record) -> None:
+        """A cell has its record: a line of its own."""
+        self.finished += 1
+        self.shares.pop(worker, None)
+        said = measure_span([record]).text(tokens=True) if record.status == "ok" else f"{record.status}: {record.reason}"
+        self._advance()
+        self.console.print(
+            f"\\[{self.finished}/{self.total}] {title(record.cell)}: {said}, {duration(record.host.seconds)}"
+            f"{'' if self.console.is_terminal else self._left()}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def _advance(self) -> None:
+        self.bars.update(self.all, completed=self.finished, left=self._left())
+
+    def _left(self) -> str:
+        done = self.finished + sum(self.shares.values())
+        if done < 0.05 or self.finished == self.total:
+            return ""
+        left = (time.monotonic() - self.begin) * (self.total - done) / done
+        return f", about {duration(left)} left"

@@ -1,0 +1,115 @@
+"""The one LightningModule: embedding -> SequenceModel -> head, masked loss, summed metrics."""
+
+import math
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
+
+from benchmark.metrics import RecallSums
+from leaderboard.record import Budget
+from models.base import SequenceModel
+from tasks.base import Batch, Feed, TaskSpec
+
+LOG_EVERY = 25  # optimizer steps
+FINAL_LR = 0.05  # of the peak, where the cosine ends
+
+
+class Diverged(RuntimeError):
+    """Training left the finite numbers."""
+
+
+class LitSequence(LightningModule):
+    """Any SequenceModel on any task. Every architecture gets this embedding, head, loss and optimizer.
+
+    Symbols are embedded from N(0, 1), channels by a linear map; a LayerNorm and a linear head read the model's
+    output, at the scored positions only. `suffix` ends every logged key ("@32").
+    """
+
+    def __init__(self, model: SequenceModel, spec: TaskSpec, budget: Budget, suffix: str = "") -> None:
+        super().__init__()
+        self.model, self.spec, self.budget, self.suffix = model, spec, budget, suffix
+        self.embedding: nn.Module = (
+            nn.Embedding(spec.n_inputs, model.dim) if spec.inputs == "symbols" else nn.Linear(spec.n_inputs, model.dim)
+        )
+        self.norm = nn.LayerNorm(model.dim)
+        self.head = nn.Linear(model.dim, spec.n_outputs)
+        self.feed: Feed | None = None
+        self.val_sums, self.test_sums = nn.ModuleList(), nn.ModuleList()
+        self.strengths: list[float] = []  # s at each validation lag, of the latest validation
+
+    def forward(self, inputs: Tensor, positions: Tensor) -> Tensor:
+        """Inputs (B, L) or (B, L, C) and positions (B, Q) -> outputs (B, Q, K)."""
+        hidden = self.model(self.embedding(inputs))  # (B, L, D)
+        scored = hidden.gather(1, positions[..., None].expand(-1, -1, hidden.shape[-1]))  # (B, Q, D)
+        return self.head(self.norm(scored))
+
+    def serve(self, feed: Feed) -> None:
+        """Make room for the sums of every validation and test lag of `feed`."""
+        self.feed = feed
+        self.val_sums = nn.ModuleList(RecallSums(self.spec.metric) for _ in feed.val_lags)
+        self.test_sums = nn.ModuleList(RecallSums(self.spec.metric) for _ in feed.test_lags)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean over all B·Q places for a question; an empty one counts nothing, so that ranks average exactly."""
+        outputs = self(batch.inputs, batch.positions)
+        if self.spec.metric == "mse":
+            return mse_loss(outputs[..., 0], batch.targets)
+        return cross_entropy(outputs.flatten(0, 1), batch.targets.flatten(), reduction="sum") / batch.targets.numel()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss, logged now and then with the learning rate that is in force."""
+        loss = self.loss(batch)
+        if self.global_step % LOG_EVERY == 0:
+            if not torch.isfinite(loss.detach()):
+                raise Diverged(f"training loss is {loss.item()} at step {self.global_step}")
+            lr = self.trainer.optimizers[0].param_groups[0]["lr"]
+            self.log_dict({f"train/loss{self.suffix}": loss.detach(), f"train/lr{self.suffix}": lr})
+        return loss
+
+    def probe(self, batch: Batch, sums: nn.Module) -> None:
+        """Add a batch's probes to `sums`."""
+        outputs = self(batch.inputs, batch.positions[:, -1:])[:, 0]
+        if not torch.isfinite(outputs).all():
+            raise Diverged(f"outputs are not finite at step {self.global_step}")
+        sums.update(outputs, batch.targets[:, -1], batch.lag_tokens)
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Sums of one batch of one validation lag."""
+        self.probe(batch, self.val_sums[dataloader_idx])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the score of each validation lag; `val/strength` is the mean of s over them."""
+        assert self.feed is not None
+        self.strengths = []
+        for lag, sums in zip(self.feed.val_lags, self.val_sums, strict=True):
+            assert isinstance(sums, RecallSums)
+            score = float(sums.compute())
+            sums.reset()
+            self.strengths.append(self.spec.strength(score))
+            self.log(f"val/{self.spec.metric}@{lag}", score)
+        self.log(f"val/strength{self.suffix}", sum(self.strengths) / len(self.strengths))
+
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Sums of one batch of one test lag; the measure reads them."""
+        self.probe(batch, self.test_sums[dataloader_idx])
+
+    def configure_optimizers(self) -> Any:
+        """AdamW (fused), linear warm-up, then a cosine to a twentieth of the peak."""
+        budget = self.budget
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=budget.lr, weight_decay=budget.weight_decay, fused=self.device.type != "mps"
+        )
+        steps = -(-budget.sequences // budget.batch_size)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, budget.warmup, steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def lr_factor(step: int, warmup: int, steps: int) -> float:
+    """Share of the peak learning rate at `step` of `steps`."""
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    progress = min(1.0, (step - warmup) / max(1, steps - warmup))
+    return FINAL_LR + (1 - FINAL_LR) * (1 + math.cos(math.pi * progress)) / 2

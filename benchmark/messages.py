@@ -1,0 +1,14 @@
+"""What a parser says, in one line."""
+
+import re
+
+
+def condense(message: str) -> str:
+    """jsonargparse's many lines as one: the key, and what was expected of it."""
+    lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
+    keys = [match[1] for line in lines if (match := re.match(r'Parser key "([\w.]+)"', line))]
+    telling = [line for line in lines if re.search(r"Expected|should|not|required|Value error|invalid", line)]
+    telling = [line for line in telling if not re.search("NoneType|Union|a path", line)]
+    said = re.sub(r"<class '(\w+)'>", r"\1", telling[-1] if telling else lines[-1])
+    said = re.sub(r" \[type=.*?\]", "", said).removeprefix("Value error, ")
+    return f"--{'.'.join(dict.fromkeys(keys))}: {said}" if keys else said

@@ -1,0 +1,151 @@
+"""The options of one cell: what `spanbench run` and every row of a table are made of."""
+
+import inspect
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from jsonargparse import ArgumentError, ArgumentParser
+from pydantic import ValidationError
+
+from benchmark.cells import corpus_named, fit_width, needs_text
+from benchmark.messages import condense
+from benchmark.registry import UsageError, entry, load_class, source_digest, unknown
+from benchmark.training import TrainerOptions
+from leaderboard.record import Budget, Cell, Corpus, Part
+from models.base import SequenceModel
+from tasks.base import Task
+from tasks.tokenizers import Tokenizer
+
+SELECTORS = {"model": SequenceModel, "task": Task, "tokenizer": Tokenizer}
+FROM_TEXT = {"corpus", "tokenizer"}  # arguments of a task that options of their own provide
+DEFAULT_LAGS = {"learn": "16,32,64,128", "retain": "2,64"}
+PRECISIONS = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true"]
+
+
+def cell_parser() -> ArgumentParser:
+    """The parser of one cell; selectors are already rewritten to class_path and init_args."""
+    parser = ArgumentParser(exit_on_error=False, usage="spanbench run --model M --task T [--model.KEY VALUE …] [options]")
+    what = {"model": "a name, a YAML or path/to/file.py:Class", "task": "likewise", "tokenizer": "byte, char, bpe-N, …"}
+    for name, base in SELECTORS.items():
+        parser.add_subclass_arguments(base, name, skip=FROM_TEXT, required=name != "tokenizer", help=what[name])
+    parser.add_argument("--corpus", type=str | None, help="sympy, files:PATH, … (text tasks; default sympy)")
+    parser.add_argument("--regime", type=Literal["learn", "retain"], default="learn", help="the question asked")
+    parser.add_argument("--lags", type=list[int] | None, help="learn: lags to climb; retain: shortest, longest (T)")
+    parser.add_argument("--bisect", type=bool, default=False, help="learn: refine the edge to a quarter octave")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and data")
+    parser.add_argument("--n-params", type=str | None, help="choose the width for so many parameters, e.g. 100k")
+    parser.add_argument("--precision", type=PRECISIONS, default="32-true", help="as in Lightning")
+    parser.add_class_arguments(Budget, "budget")
+    parser.add_class_arguments(TrainerOptions, "trainer")
+    return parser
+
+
+def make_cell(argv: Sequence[str], parser: ArgumentParser) -> tuple[Cell, TrainerOptions, dict[str, Any]]:
+    """The cell that command-line words describe, how to train it, and all options. Raises UsageError."""
+    words, names = resolve(argv, parser)
+    try:
+        options = parser.parse_args(words).as_dict()
+    except (ArgumentError, TypeError) as error:
+        raise UsageError(condense(str(error))) from None
+    return _cell(options, names), TrainerOptions(**options["trainer"]), options
+
+
+def resolve(argv: Sequence[str], parser: ArgumentParser) -> tuple[list[str], dict[str, str]]:
+    """Names become classes, selectors come first, overrides after them; unknown options are refused.
+
+    Returns the rewritten words and, for each selector, the place its class came from.
+    """
+    known = {option for action in parser._actions for option in action.option_strings}
+    words = [part for word in argv for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    selectors: list[str] = []
+    hints: list[str] = []
+    rest: list[str] = []
+    names: dict[str, str] = {}
+    signatures: dict[str, list[str]] = {}
+    for option, value in _pairs(words):
+        name = option.removeprefix("--")
+        if name in SELECTORS:
+            found = entry(f"{name}s", value)
+            chosen = load_class(found["class_path"])
+            if not issubclass(chosen, SELECTORS[name]) or inspect.isabstract(chosen):
+                raise UsageError(f"--{name} {value}: {chosen.__name__} is not a {SELECTORS[name].__name__}")
+            signatures[name] = [key for key in inspect.signature(chosen).parameters if key not in FROM_TEXT]
+            _check_keys(f"--{name} {value}", found["init_args"], signatures[name])
+            class_path = f"{chosen.__module__}.{chosen.__qualname__}"
+            selectors += [option, json.dumps({"class_path": class_path, "init_args": found["init_args"]})]
+            hints += ["--budget.lr", str(found["lr"])] if "lr" in found else []
+            names[name], names[class_path] = value, found["class_path"]
+        elif name.partition(".")[0] not in SELECTORS and option not in known:
+            raise unknown("option", option, known - {"-h"})
+        else:
+            rest += [option, f"[{value}]" if name == "lags" and not value.startswith("[") else value]
+    for option in rest[::2]:
+        name, dot, key = option.removeprefix("--").partition(".")
+        if dot and name in SELECTORS:
+            if name not in signatures:
+                raise UsageError(f"{option} needs --{name}")
+            _check_keys(f"--{name} {names[name]}", [key.removeprefix("init_args.")], signatures[name])
+    return selectors + hints + rest, names
+
+
+def _pairs(words: list[str]) -> list[tuple[str, str]]:
+    pairs = []
+    while words:
+        option, *words = words
+        if not option.startswith("--"):
+            raise UsageError(f'expected an option, got "{option}"')
+        if not words or words[0].startswith("--"):
+            raise UsageError(f"{option} needs a value")
+        pairs.append((option, words[0]))
+        words = words[1:]
+    return pairs
+
+
+def _check_keys(what: str, keys: Any, choices: list[str]) -> None:
+    for key in keys:
+        if key not in choices:
+            raise UsageError(f"{what}: {unknown('key', str(key), choices)}")
+
+
+def _part(name: str, options: dict[str, Any], names: dict[str, str]) -> Part:
+    place = names[options["class_path"]]
+    shown = names[name]
+    if ".py:" in shown:
+        shown = shown.rpartition(":")[2]
+    elif shown.endswith((".yaml", ".yml")):
+        shown = re.split(r"[/\\]", shown)[-1].rpartition(".")[0]
+    return Part(name=shown, class_path=place, init_args=options.get("init_args", {}), source=source_digest(place))
+
+
+def _cell(options: dict[str, Any], names: dict[str, str]) -> Cell:
+    model, task = (_part(name, options[name], names) for name in ("model", "task"))
+    tokenizer = corpus = None
+    try:
+        if needs_text(task):
+            if options["tokenizer"] is None:
+                raise UsageError(f"--task {task.name} is made of text: choose a --tokenizer (byte, char, bpe-512, …)")
+            tokenizer = _part("tokenizer", options["tokenizer"], names)
+            corpus_name = options["corpus"] or "sympy"
+            corpus = Corpus(name=corpus_name, digest=corpus_named(corpus_name).digest)
+        elif options["tokenizer"] is not None or options["corpus"] is not None:
+            raise UsageError(f"--task {task.name} is not made of text: it takes no --tokenizer or --corpus")
+        if options["n_params"] is not None:
+            model = fit_width(model, _count(options["n_params"]))
+        lags = options["lags"] or json.loads(f"[{DEFAULT_LAGS[options['regime']]}]")
+        shared = {key: options[key] for key in ("regime", "bisect", "seed", "precision")}
+        return Cell(
+            model=model, task=task, tokenizer=tokenizer, corpus=corpus, lags=lags, budget=options["budget"], **shared
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(key) for key in first["loc"])
+        raise UsageError(f"--{where}: {first['msg'].removeprefix('Value error, ')}".removeprefix("--: ")) from None
+
+
+def _count(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", text)
+    if not match:
+        raise UsageError(f'--n-params: expected a count like 50000, 100k or 1M, got "{text}"')
+    return round(float(match[1]) * {"": 1, "k": 1_000, "M": 1_000_000}[match[2]])

@@ -1,0 +1,121 @@
+"""Names to classes: every model, task, tokenizer, corpus and table is a YAML in configs/, or a file of the user's."""
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+KEYS = {"class_path", "init_args", "pattern", "lr"}
+
+
+class UsageError(ValueError):
+    """The user asked for something that cannot be; the message is one line that says what, where and what else."""
+
+
+def unknown(what: str, word: str, choices: Iterable[str]) -> UsageError:
+    """'unknown model "gur": did you mean gru? choices: …'."""
+    known = sorted(choices)
+    near = difflib.get_close_matches(word, known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return UsageError(f'unknown {what} "{word}": {hint}choices: {", ".join(known) or "none"}')
+
+
+def names(kind: str) -> list[str]:
+    """What configs/ has of a kind ("models", "tasks", …), sorted."""
+    return sorted(path.stem for path in (CONFIGS / kind).glob("*.yaml"))
+
+
+def entry(kind: str, text: str) -> dict[str, Any]:
+    """What `text` (a name, a path to a YAML or file.py:Class) stands for: class_path, init_args and maybe lr.
+
+    Raises UsageError naming the choices.
+    """
+    if ".py:" in text:
+        return {"class_path": text, "init_args": {}}
+    if text.endswith((".yaml", ".yml")):
+        return read_entry(Path(text))
+    if text in names(kind):
+        found = read_entry(CONFIGS / kind / f"{text}.yaml")
+        if "pattern" not in found:
+            return found
+    for name in names(kind):
+        found = read_entry(CONFIGS / kind / f"{name}.yaml")
+        match = re.fullmatch(found.get("pattern", "(?!)"), text)
+        if match:
+            arguments = {key: yaml.safe_load(value) for key, value in match.groupdict().items()}
+            return found | {"init_args": found["init_args"] | arguments}
+    raise unknown(kind.removesuffix("s").replace("corpora", "corpus"), text, names(kind))
+
+
+def read_entry(path: Path) -> dict[str, Any]:
+    """A registry file, checked. A class_path like file.py:Class is taken relative to the file's folder."""
+    data = read_yaml(path)
+    if not isinstance(data, dict) or "class_path" not in data:
+        raise UsageError(f"{path}: expected a mapping with class_path, and maybe {', '.join(sorted(KEYS))}")
+    for key in data:
+        if key not in KEYS:
+            raise UsageError(f"{path}: {unknown('key', str(key), KEYS)}")
+    if ".py:" in data["class_path"]:
+        data["class_path"] = str(path.parent / data["class_path"])
+    return {"init_args": {}} | data
+
+
+def read_yaml(path: Path) -> Any:
+    """Parsed YAML. Raises UsageError where the file is missing or is no YAML."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def load_class(class_path: str) -> type:
+    """The class behind module.Class or path/to/file.py:Class. Raises UsageError."""
+    file, colon, name = class_path.rpartition(":")
+    if not colon:
+        module, _, name = class_path.rpartition(".")
+        try:
+            loaded = importlib.import_module(module)
+        except ImportError as error:
+            raise UsageError(f"{class_path}: {error}") from None
+    else:
+        loaded = _load_file(Path(file))
+    found = getattr(loaded, name, None)
+    if not inspect.isclass(found):
+        classes = (key for key, value in vars(loaded).items() if inspect.isclass(value))
+        raise unknown(f"class in {file or loaded.__name__}", name, classes)
+    return found
+
+
+def source_digest(class_path: str) -> str | None:
+    """sha256 of the user's file, None for a class of the checkout."""
+    file, colon, _ = class_path.rpartition(":")
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if colon else None
+
+
+def _load_file(path: Path) -> Any:
+    name = f"spanbench_file_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UsageError(f"{path}: cannot be imported: {type(error).__name__}: {error}") from None
+    return module

@@ -1,0 +1,66 @@
+"""What is printed of records: one cell's curve, or the report of a folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmark.display import duration, title
+from benchmark.registry import UsageError
+from leaderboard.curves import strength
+from leaderboard.groups import group
+from leaderboard.record import Outcome, Record, read_records
+from leaderboard.report import write_report
+from leaderboard.spans import measure_span
+from leaderboard.tables import terminal
+
+
+def report(folder: str) -> int:
+    """Write and print the report of a folder's records."""
+    place = Path(folder)
+    if not (place / "records").is_dir():
+        raise UsageError(f"{place}: no records/ in it")
+    try:
+        records = read_records(place / "records")
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if not records:
+        raise UsageError(f"{place / 'records'}: no record in it")
+    print_report(Console(), records, place, place.resolve().name)
+    return 0
+
+
+def print_report(console: Console, records: list[Record], folder: Path, caption: str) -> None:
+    """Write tables and plots of `records` into `folder`, print the table and say where the rest is."""
+    written = write_report(records, folder, caption)
+    console.print(terminal(group(records), caption))
+    console.print(f"written to {folder}: {', '.join(path.name for path in written)}", highlight=False, soft_wrap=True)
+
+
+def print_cell(console: Console, record: Record, path: Path, note: str) -> None:
+    """One cell: s by lag, its span, and where its record is."""
+    facts = record.facts
+    console.print(f"{title(record.cell)}: {record.status}, {duration(record.host.seconds)}", highlight=False)
+    if record.reason:
+        console.print(record.reason, markup=False, highlight=False, soft_wrap=True)
+    if facts and record.curve:
+        columns: dict[str, Callable[[Outcome], str]] = {
+            "lag": lambda point: str(point.lag),
+            "s": lambda point: f"{strength(point.total, point.n, facts):.2f}",
+        }
+        if facts.lag_unit == "bytes":
+            columns["lag in tokens"] = lambda point: f"{point.lag_tokens / point.n:.1f}"
+        if record.cell.regime == "learn":
+            columns["sequences to learn it"] = lambda point: str(point.sequences) if point.solved else "not solved"
+        rows = Table(*columns, box=None, pad_edge=False)
+        for point in record.curve:
+            rows.add_row(*(show(point) for show in columns.values()))
+        console.print(rows)
+        span = measure_span([record])
+        kind = "learning span" if record.cell.regime == "learn" else "retention span"
+        score = "" if span.recall is None else f", recall score {span.recall:.2f}"
+        console.print(f"{kind}: {span.text(tokens=True)} in {span.unit}{score}", highlight=False, soft_wrap=True)
+    console.print(f"record: {path}", highlight=False, soft_wrap=True)
+    if note:
+        console.print(note, highlight=False, soft_wrap=True)

@@ -1,0 +1,154 @@
+"""One training: the same Lightning Trainer for every model and task."""
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import lightning
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import Logger
+
+from benchmark.lit_sequence import LOG_EVERY, LitSequence
+from leaderboard.record import Cell
+from models.base import SequenceModel
+from tasks.base import Feed, Task
+
+T = TypeVar("T")
+SOLVED = 0.99
+Progress = Callable[[str, float], None]  # what is being done, and the share of it that is done
+
+
+@dataclass(frozen=True)
+class TrainerOptions:
+    """What a user may pass through to Lightning's Trainer without changing the cell.
+
+    Attributes:
+        accelerator: cpu, gpu, … or auto
+        devices: how many devices share each batch
+        num_nodes: how many machines do
+        strategy: ddp, fsdp, … or auto
+    """
+
+    accelerator: str = "auto"
+    devices: int = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
+
+
+class KeepBest(Callback):
+    """Keep the weights of the best validation in memory, and put them back when training ends."""
+
+    def __init__(self) -> None:
+        self.best, self.weights = float("-inf"), {}
+
+    def on_validation_end(self, trainer: Trainer, pl_module: lightning.LightningModule) -> None:
+        """A later validation wins a tie: it has seen more."""
+        strength = float(trainer.callback_metrics[f"val/strength{pl_module.suffix}"])
+        if strength >= self.best:
+            self.best = strength
+            self.weights = {name: tensor.detach().clone() for name, tensor in pl_module.state_dict().items()}
+
+    def on_fit_end(self, trainer: Trainer, pl_module: lightning.LightningModule) -> None:
+        """Put the best weights back."""
+        pl_module.load_state_dict(self.weights)
+
+
+class StopWhenSolved(Callback):
+    """Stop once every validation lag has s ≥ .99 twice in a row."""
+
+    def __init__(self) -> None:
+        self.streak = 0
+
+    @property
+    def solved(self) -> bool:
+        """Whether it stopped the training."""
+        return self.streak >= 2
+
+    def on_validation_end(self, trainer: Trainer, pl_module: lightning.LightningModule) -> None:
+        """Count."""
+        self.streak = self.streak + 1 if min(pl_module.strengths) >= SOLVED else 0
+        trainer.should_stop = trainer.should_stop or self.solved
+
+
+class Report(Callback):
+    """Tell the caller how far training is, at every validation."""
+
+    def __init__(self, progress: Progress, what: str) -> None:
+        self.progress, self.what = progress, what
+
+    def on_validation_end(self, trainer: Trainer, pl_module: lightning.LightningModule) -> None:
+        """Share of the steps done, and the mean s so far."""
+        strength = sum(pl_module.strengths) / len(pl_module.strengths)
+        self.progress(f"{self.what} s={strength:.2f}", trainer.global_step / trainer.max_steps)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained module with its trainer, and what it took."""
+
+    lit: LitSequence
+    trainer: Trainer
+    sequences: int
+    solved: bool
+
+    def test(self, task: Task, feed: Feed) -> list[dict[str, float]]:
+        """Sums over the test examples of each of the feed's test lags, added up over batches and ranks."""
+        task.serve(feed)
+        self.lit.serve(feed)
+        quietly(self.trainer.test, self.lit, datamodule=task, verbose=False)
+        return [sums.reduced() for sums in self.lit.test_sums]  # pyright: ignore[reportCallIssue]
+
+
+def fit(
+    cell: Cell,
+    model: SequenceModel,
+    task: Task,
+    feed: Feed,
+    *,
+    stop_when_solved: bool,
+    suffix: str,
+    loggers: list[Logger],
+    options: TrainerOptions,
+    progress: Progress,
+) -> Trained:
+    """Train `model` on what `feed` hands out, within the cell's budget, and keep the best validated weights."""
+    budget = cell.budget
+    lit = LitSequence(model, task.spec, budget, suffix)
+    task.serve(feed)
+    lit.serve(feed)
+    stop = StopWhenSolved()
+    steps = -(-budget.sequences // budget.batch_size)
+    trainer = quietly(
+        Trainer,
+        accelerator=options.accelerator,
+        devices=options.devices,
+        num_nodes=options.num_nodes,
+        strategy=options.strategy,
+        precision=cell.precision,
+        max_steps=steps,
+        gradient_clip_val=budget.clip,
+        val_check_interval=min(budget.val_every, steps),
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        log_every_n_steps=LOG_EVERY,
+        logger=loggers,
+        callbacks=[KeepBest(), Report(progress, f"lag {suffix[1:]}" if suffix else "mixed lags")]
+        + ([stop] if stop_when_solved else []),
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    quietly(trainer.fit, lit, datamodule=task)
+    return Trained(lit, trainer, trainer.global_step * budget.batch_size, stop.solved)
+
+
+def quietly(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Call into Lightning without its notices on worker counts, unknown lengths and unused devices."""
+    for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        return function(*args, **kwargs)
+

@@ -1,0 +1,1 @@
+"""Everything after the record: schema, statistics, tables, plots. Nothing here imports torch."""

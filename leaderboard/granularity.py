@@ -1,0 +1,111 @@
+"""The headline plot: the span in bytes against bytes per token, a line for each model."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from leaderboard.groups import Group
+from leaderboard.plots import GREY, STYLE, legend_below, log2_ticks, looks, panels
+
+JITTER = 0.012  # of the log κ axis' width, between neighbouring models
+GUIDES = [("same text (slope 0)", 0, (0, (1, 2))), ("same number of tokens (slope 1)", 1, (0, (5, 3)))]
+
+
+def text_panels(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """The groups on text, by what they measure, where there are two granularities or more."""
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        if group.bytes_per_token is not None and group.span.unit == "bytes":
+            found.setdefault(group.measure.panel, []).append(group)
+    return {panel: members for panel, members in found.items() if len({g.bytes_per_token for g in members}) > 1}
+
+
+def draw_granularity(groups: Sequence[Group]) -> Figure | None:
+    """log span in bytes against log κ, a panel for each text measure; None without two granularities."""
+    found = text_panels(groups)
+    if not found:
+        return None
+    with matplotlib.rc_context(STYLE):
+        look = looks(g.model for g in groups)
+        figure, axes = panels(len(found), height=3.1, width=3.7)
+        for ax, (panel, members) in zip(axes, found.items(), strict=True):
+            models = sorted({g.model for g in members})
+            _axes(ax, panel, members)
+            for i, model in enumerate(models):
+                line = sorted((g for g in members if g.model == model), key=lambda g: g.bytes_per_token or 0)
+                _line(ax, line, look[model], shift=i - (len(models) - 1) / 2)
+        for ax in axes[:: min(len(axes), 3)]:
+            ax.set_ylabel("span (bytes)")
+        shown = sorted({g.model for members in found.values() for g in members})
+        handles = [Line2D([], [], label=model, **look[model]) for model in shown]
+        handles += [Line2D([], [], color="0.6", linewidth=0.9, linestyle=dash, label=name) for name, _, dash in GUIDES]
+        if any(g.span.censor == "not learned" for members in found.values() for g in members):
+            handles.append(Line2D([], [], color=GREY, marker="x", linestyle="none", label="not learned"))
+        legend_below(figure, handles)
+    return figure
+
+
+def _axes(ax: Axes, panel: str, members: Sequence[Group]) -> None:
+    """Both axes logarithmic, the grid's first and last lag in view, T and the guides in grey."""
+    kappas = {g.bytes_per_token or 1.0: g.measure.tokenizer for g in members}
+    first, last = min(g.span.first_lag for g in members), max(g.span.last_lag for g in members)
+    horizon = members[0].measure.horizon
+    left, right = min(kappas), max(kappas)
+    pad = (right / left) ** 0.1
+    ax.set_xscale("log")
+    ax.set_yscale("log", base=2)
+    ax.set_xlim(left / pad, right * pad)
+    ax.set_ylim(first / 2.4, max(last, horizon) * 2.4)
+    ax.xaxis.set_major_locator(FixedLocator(sorted(kappas)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(
+        FuncFormatter(lambda k, _: f"{k:.2f}\n{kappas[min(kappas, key=lambda x: abs(x - k))]}")
+    )
+    log2_ticks(ax.yaxis, first, max(last, horizon))
+    ax.set_title(panel, loc="left")
+    ax.set_xlabel("bytes per token")
+    ax.axhline(horizon, color=GREY, linewidth=0.8, linestyle="--", zorder=1)
+    ax.annotate(
+        "T", (1, horizon), (-2, 1), ("axes fraction", "data"), "offset points", color=GREY, fontsize=8, ha="right"
+    )
+    values = [g.span.value for g in members if g.span.value is not None] or [np.sqrt(first * last)]
+    middle = 2 ** np.median(np.log2(values))
+    x = np.array([left / pad, right * pad])
+    for _, slope, dash in GUIDES:
+        ax.plot(x, middle * (x / np.sqrt(left * right)) ** slope, color="0.6", linewidth=0.9, linestyle=dash, zorder=1)
+
+
+def _line(ax: Axes, line: Sequence[Group], how: dict[str, str], shift: float) -> None:
+    """One model: a point for each granularity, joined where nothing is missing between, and its structural bound."""
+    low, high = ax.get_xlim()
+    nudge = (high / low) ** (JITTER * shift)
+    points = [(g, (g.bytes_per_token or 1.0) * nudge) for g in line if g.span.n_seeds]
+    joined = [(x, g.span.value if g.span.value is not None else np.nan) for g, x in points]
+    if joined:
+        ax.plot(*zip(*joined, strict=True), color=how["color"], linewidth=1.3, zorder=3)
+    for group, x in points:
+        _point(ax, group, x, how)
+    bounded = [(x, g.span.receptive_field * x / nudge) for g, x in points if g.span.receptive_field is not None]
+    if bounded:
+        ax.plot(*zip(*bounded, strict=True), color=how["color"], linewidth=0.8, linestyle=":", zorder=2, gid="bound")
+
+
+def _point(ax: Axes, group: Group, x: float, how: dict[str, str]) -> None:
+    """The span with its interval; an arrow where it is censored, a cross below the grid where nothing was learned."""
+    span = group.span
+    if span.value is None:
+        ax.plot(x, span.first_lag / 1.7, marker="x", markersize=5, markeredgewidth=1.4, color=how["color"], zorder=4)
+        return
+    if span.censor in ("none", "open") and span.low is not None and span.high is not None:
+        ends = [span.low, span.value if span.censor == "open" else span.high]
+        ax.plot([x, x], ends, color=how["color"], linewidth=1.0, zorder=3, solid_capstyle="butt")
+    if span.censor != "none":
+        tip = span.value / 1.75 if span.censor == "below" else span.value * 1.75
+        arrow = {"arrowstyle": "-|>", "color": how["color"], "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", (x, tip), (x, span.value), arrowprops=arrow, zorder=3)
+    ax.plot(x, span.value, markeredgecolor="white", markeredgewidth=0.6, zorder=4, linestyle="none", **how)

@@ -1,0 +1,156 @@
+"""Records into table cells: a row is a model, a column a measure, what is left over is the seed."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from leaderboard.record import Cell, Corpus, Part, Record
+from leaderboard.spans import Span, measure_span
+
+Flat = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column: what is asked. `panel` is the label with the tokenizer left out; labels are unique in a table."""
+
+    label: str
+    panel: str
+    regime: str
+    task: str
+    tokenizer: str
+    corpus: str
+    horizon: int  # T
+
+
+@dataclass(frozen=True)
+class Group:
+    """One cell of a table: the seeds of one model in one measure."""
+
+    model: str
+    measure: Measure
+    records: tuple[Record, ...]
+
+    @cached_property
+    def span(self) -> Span:
+        """The seeds' span."""
+        return measure_span(self.records)
+
+    @property
+    def bytes_per_token(self) -> float | None:
+        """κ; None where the task is not text."""
+        return _kappa(self.records)
+
+
+def group(records: Iterable[Record]) -> list[Group]:
+    """Records that differ in nothing but the seed come together; sorted by measure, then model.
+
+    Models, or measures, of one name that are not the same are told apart by what differs: `gru (dim=128)`. The order
+    of `records` does not matter. Raises ValueError where two records have one id.
+    """
+    records = sorted(records, key=lambda r: r.id)
+    twice = sorted({a.id for a, b in pairwise(records) if a.id == b.id})
+    if twice:
+        raise ValueError(f"two records of one cell: {', '.join(twice)}")
+    columns = _columns(records)
+    rows = _rows(records, columns)
+    cells: dict[tuple[Measure, str], list[Record]] = defaultdict(list)
+    for record, column, row in zip(records, columns, rows, strict=True):
+        cells[column, row].append(record)
+    order = {m: i for i, m in enumerate(_sorted_measures(records, columns))}
+    found = [Group(row, m, tuple(sorted(rs, key=lambda r: r.cell.seed))) for (m, row), rs in cells.items()]
+    return sorted(found, key=lambda g: (order[g.measure], g.model))
+
+
+def _columns(records: Sequence[Record]) -> list[Measure]:
+    """The measure of each record."""
+    cells = _one_name_a_corpus([r.cell for r in records])
+    tokenizers = [c.tokenizer.name if c.tokenizer else "" for c in cells]
+    panels = [f"{c.regime} {c.task.name}" for c in cells]
+    names = [panel + f"@{k}" * bool(k) for panel, k in zip(panels, tokenizers, strict=True)]
+    asked = [_asked(c) for c in cells]
+    cut = [_part("tokenizer", c.tokenizer) for c in cells]
+    labels = _told_apart(names, names, [a | k for a, k in zip(asked, cut, strict=True)])
+    panels = _told_apart(panels, panels, asked)
+    return [
+        Measure(label, panel, c.regime, c.task.name, k, c.corpus.name if c.corpus else "", c.horizon)
+        for label, panel, c, k in zip(labels, panels, cells, tokenizers, strict=True)
+    ]
+
+
+def _one_name_a_corpus(cells: Sequence[Cell]) -> list[Cell]:
+    """A corpus is its digest: where one lay under several names, every cell shows the first of them."""
+    first: dict[str, Corpus] = {}
+    for corpus in sorted((c.corpus for c in cells if c.corpus), key=lambda c: c.name):
+        first.setdefault(corpus.digest, corpus)
+    return [c.model_copy(update={"corpus": first[c.corpus.digest]}) if c.corpus else c for c in cells]
+
+
+def _asked(cell: Cell) -> Flat:
+    """Everything that a measure is, tokenizer apart."""
+    octaves = all(b == 2 * a for a, b in pairwise(cell.lags))
+    ends = cell.regime == "retain" or octaves
+    lags = f"{min(cell.lags)}–{max(cell.lags)}" if ends else ",".join(map(str, cell.lags))
+    corpus = f"{cell.corpus.name} {cell.corpus.digest[:8]}" if cell.corpus else "none"
+    return _part("task", cell.task) | {"lags": lags, "bisect": str(cell.bisect), "corpus": corpus}
+
+
+def _rows(records: Sequence[Record], columns: Sequence[Measure]) -> list[str]:
+    """The label of each record's model; one model may have another budget in another column."""
+    names = [r.cell.model.name for r in records]
+    built = [
+        _part("model", r.cell.model) | _flat("budget", r.cell.budget.model_dump()) | {"precision": r.cell.precision}
+        for r in records
+    ]
+    return _told_apart(names, list(zip(names, columns, strict=True)), built)
+
+
+def _told_apart(names: Sequence[str], rivals: Sequence[Any], flats: Sequence[Flat]) -> list[str]:
+    """Each name, with the keys in which things of that name differ among rivals (things of one rival mark)."""
+    values: dict[tuple[str, Any, str], set[str | None]] = defaultdict(set)
+    keys = sorted({key for flat in flats for key in flat})
+    for name, rival, flat in zip(names, rivals, flats, strict=True):
+        for key in keys:
+            values[name, rival, key].add(flat.get(key))
+    differing: dict[str, set[str]] = defaultdict(set)
+    for (name, _, key), found in values.items():
+        if len(found) > 1:
+            differing[name].add(key)
+    labels = []
+    for name, flat in zip(names, flats, strict=True):
+        shown = [f"{key.partition('.')[2] or key}={flat.get(key, '-')}" for key in sorted(differing[name])]
+        labels.append(name + (f" ({', '.join(shown)})" if shown else ""))
+    return labels
+
+
+def _part(prefix: str, part: Part | None) -> Flat:
+    return _flat(prefix, {"class": part.class_path, "source": part.source, **part.init_args}) if part else {}
+
+
+def _flat(prefix: str, value: Any) -> Flat:
+    """{"a": {"b": 1}} as {"prefix.a.b": "1"}."""
+    if isinstance(value, dict) and value:
+        return {k: v for key in value for k, v in _flat(f"{prefix}.{key}", value[key]).items()}
+    return {prefix: value if isinstance(value, str) else json.dumps(value, sort_keys=True)}
+
+
+def _sorted_measures(records: Sequence[Record], columns: Sequence[Measure]) -> list[Measure]:
+    """By regime and task, then from fine to coarse tokenizers, then by label with its numbers as numbers."""
+    seen: dict[Measure, list[Record]] = defaultdict(list)
+    for record, column in zip(records, columns, strict=True):
+        seen[column].append(record)
+
+    def key(measure: Measure) -> tuple[Any, ...]:
+        digits = [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", measure.label)]
+        return measure.panel, _kappa(seen[measure]) or 0.0, digits
+
+    return sorted(seen, key=key)
+
+
+def _kappa(records: Sequence[Record]) -> float | None:
+    return max((r.facts.bytes_per_token for r in records if r.facts and r.facts.bytes_per_token), default=None)

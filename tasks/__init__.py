@@ -1,0 +1,1 @@
+"""LightningDataModules: synthetic memory tasks, corpora, tokenizers and tasks on text."""

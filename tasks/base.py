@@ -1,0 +1,169 @@
+"""The contract every task keeps, and the loaders that serve it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from tasks.draws import Draws
+
+SPLITS = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
+MAX_TOKENS = 2**15  # inputs in one evaluation batch: long lags come in smaller batches
+
+
+class Batch(NamedTuple):
+    """Examples padded on the right, with the positions that are scored. Q scored positions an example, the last
+    of them the probe, whose source lies exactly `lag` back."""
+
+    inputs: Tensor  # (B, L) int64 symbols, or (B, L, C) float32 channels
+    positions: Tensor  # (B, Q) int64, where the model answers
+    targets: Tensor  # (B, Q) int64 classes, −100 where there is no question; or (B, Q) float32
+    lag_tokens: Tensor  # (B,) int64, the probe's lag in input positions
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """What is known of a task before any data is made.
+
+    `chance` is the best score without the source or its binding: an accuracy, or a mean squared error. `baseline` is
+    the literature's own, knowing nothing at all. `n_inputs` counts symbols or channels.
+    """
+
+    inputs: Literal["symbols", "channels"]
+    n_inputs: int
+    n_outputs: int
+    metric: Literal["accuracy", "mse"]
+    chance: float
+    baseline: float
+    lag_unit: Literal["steps", "bytes"]
+    min_lag: int
+
+    def strength(self, score: float) -> float:
+        """s = (score − chance) / (1 − chance), 1 for a perfect memory and 0 for none; for an error 1 − mse/chance."""
+        if self.metric == "mse":
+            return 1 - score / self.chance
+        return (score - self.chance) / (1 - self.chance)
+
+
+class Task(LightningDataModule, ABC):
+    """Examples whose answer depends on one source, exactly `lag` back. `spec` follows from the init arguments alone."""
+
+    spec: TaskSpec
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.feed: Feed | None = None
+
+    @abstractmethod
+    def draw(self, draws: Draws, lag: int, split: Split) -> Batch:
+        """`draws.n` examples at exactly `lag`, made in one go."""
+
+    def examples(self, seed: int, split: Split, lag: int, first: int, n: int) -> Batch:
+        """Examples `first` … `first + n − 1` at `lag`: the same for every batch size and number of ranks."""
+        if lag < self.spec.min_lag:
+            raise ValueError(f"{type(self).__name__} needs a lag of at least {self.spec.min_lag}, got {lag}")
+        return self.draw(Draws((seed, SPLITS.index(split), lag), first, n), lag, split)
+
+    def serve(self, feed: "Feed") -> None:
+        """Say what the loaders below hand out."""
+        self.feed = feed
+
+    def train_dataloader(self) -> DataLoader:
+        """Whole batches, without end: one lag a batch, log-uniform in the feed's training range."""
+        return _loader(TrainBatches(self, self._fed()))
+
+    def val_dataloader(self) -> list[DataLoader]:
+        """A loader for each of the feed's validation lags."""
+        feed = self._fed()
+        return [_loader(EvalBatches(self, feed, "val", lag, feed.n_val)) for lag in feed.val_lags]
+
+    def test_dataloader(self) -> list[DataLoader]:
+        """A loader for each of the feed's test lags."""
+        feed = self._fed()
+        return [_loader(EvalBatches(self, feed, "test", lag, feed.n_test)) for lag in feed.test_lags]
+
+    @property
+    def bytes_per_token(self) -> float | None:
+        """κ: bytes per token on the test split; None where the task is not made of text."""
+        return None
+
+    @property
+    def tokenizer_digest(self) -> str | None:
+        """The sha256 of what defines the ids."""
+        return None
+
+    @property
+    def split_digests(self) -> dict[str, str] | None:
+        """The sha256 of each split's text."""
+        return None
+
+    def rank(self) -> tuple[int, int]:
+        """This process's rank, and how many share the batch."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def _fed(self) -> "Feed":
+        if self.feed is None:
+            raise RuntimeError("call serve(feed) before asking a task for its loaders")
+        return self.feed
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What a task's loaders hand out. Sizes are global: each rank takes its slice."""
+
+    seed: int
+    batch_size: int
+    train_lags: tuple[int, int]  # inclusive range; equal ends: a fixed lag
+    val_lags: Sequence[int]
+    test_lags: Sequence[int]
+    n_val: int
+    n_test: int
+
+
+class TrainBatches(IterableDataset):
+    """Batch i holds the examples i·B … (i+1)·B − 1, all at the lag drawn for batch i."""
+
+    def __init__(self, task: Task, feed: Feed) -> None:
+        self.task, self.feed = task, feed
+
+    def __iter__(self) -> Iterator[Batch]:
+        """This rank's slice of every global batch."""
+        index, size = 0, self.feed.batch_size
+        while True:
+            rank, world = self.task.rank()
+            low, high = (size * r // world for r in (rank, rank + 1))
+            yield self.task.examples(self.feed.seed, "train", self.lag(index), index * size + low, high - low)
+            index += 1
+
+    def lag(self, index: int) -> int:
+        """The lag of batch `index`: log-uniform over the integers of the training range."""
+        low, high = self.feed.train_lags
+        if low == high:
+            return low
+        share = float(Draws((self.feed.seed, len(SPLITS)), index, 1).uniform(1)[0, 0])
+        return int(low * ((high + 1) / low) ** share)
+
+
+class EvalBatches(IterableDataset):
+    """The first n examples of a split at one lag, in batches that fit in memory; no example is seen twice."""
+
+    def __init__(self, task: Task, feed: Feed, split: Split, lag: int, n: int) -> None:
+        self.task, self.feed, self.split, self.lag, self.n = task, feed, split, lag, n
+
+    def __iter__(self) -> Iterator[Batch]:
+        """This rank's share: every example belongs to exactly one rank."""
+        rank, world = self.task.rank()
+        low, high = (self.n * r // world for r in (rank, rank + 1))
+        size = int(np.clip(MAX_TOKENS // self.lag, 1, 256))
+        for first in range(low, high, size):
+            yield self.task.examples(self.feed.seed, self.split, self.lag, first, min(size, high - first))
+
+
+def _loader(batches: IterableDataset) -> DataLoader:
+    return DataLoader(batches, batch_size=None, num_workers=0)

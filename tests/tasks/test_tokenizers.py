@@ -1,0 +1,276 @@
+"""Tokenizers: exact bytes, the library's own words and merges, and a cache that survives."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tokenizers as library
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tokenizers import models, pre_tokenizers, trainers
+
+from tasks import bpe
+from tasks.corpora import Files
+from tasks.tokenizers import Bpe, Byte, Char, Tokenizer, pieces
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "tokenizers"
+RARE = [
+    "house's",
+    "roof\tgrüßt",
+    "東京",
+    "naïve",
+    "don't",
+    "x1",
+    "+=",
+    "42;",
+    "“quoted”",
+    "𝄞",
+    "½ é\u00a0",
+    "²",
+    "\n\n   y",
+]
+MIXED = st.text(st.characters(codec="utf-8") | st.sampled_from(" \t\n'srevdlmaz09_-=é\u00a0\u2003²½東“\x1c\x85"))
+
+
+def prose(seed: int = 0, n: int = 4000) -> str:
+    """Words of random syllables, the rare ones in between, in lines."""
+    rng = random.Random(seed)
+    syllables = [a + b for a in "bdfgklmnprst" for b in "aeiou"]
+    words = ["".join(rng.choices(syllables, k=1 + n % 3)) for n in range(200)] + RARE
+    return "\n".join(" ".join(rng.choices(words, k=10)) for _ in range(n // 10)) + "\n"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("text")
+    (folder / "prose.txt").write_text(prose(), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("SPANBENCH_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fitted(place: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Tokenizer]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPANBENCH_CACHE", str(tmp_path_factory.mktemp("kept")))
+        tokenizers = [Byte(), Char(), Bpe(257), Bpe(300), Bpe(400)]
+        for tokenizer in tokenizers:
+            tokenizer.fit(Files(str(place)))
+    return tokenizers
+
+
+def reference(text: bytes, vocab: int) -> library.Tokenizer:
+    """The library by itself, trained at this very size."""
+    model = library.Tokenizer(models.BPE())
+    model.pre_tokenizer = pre_tokenizers.ByteLevel(  # pyright: ignore[reportAttributeAccessIssue]
+        add_prefix_space=False
+    )
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=vocab, initial_alphabet=alphabet, show_progress=False)
+    model.train_from_iterator([text.decode()], trainer)
+    return model
+
+
+@settings(deadline=None)
+@given(st.binary())
+def test_byte_keeps_any_bytes(data: bytes):
+    (ids,) = Byte().encode([data])
+    assert ids.dtype == np.int64
+    assert ids.tolist() == list(data)
+    assert Byte().decode(ids) == data
+
+
+@settings(deadline=None)
+@given(texts=st.lists(MIXED, max_size=4))
+@example(texts=["\U0010ffff\x00 \ue000", ""])
+def test_ids_decode_to_the_exact_bytes_and_spans_partition_them(fitted: list[Tokenizer], texts: list[str]):
+    data = [text.encode() for text in texts]
+    for tokenizer in fitted:
+        encoded = tokenizer.encode(data)
+        assert len(encoded) == len(data)
+        for text, ids in zip(data, encoded, strict=True):
+            assert tokenizer.decode(ids) == text
+            assert all(0 <= index < tokenizer.vocab_size for index in ids)
+            spans = tokenizer.spans(ids)
+            assert spans.shape == (len(ids), 2)
+            assert [text[low:high] for low, high in spans] == [tokenizer.token_bytes[index] for index in ids]
+            assert spans[1:, 0].tolist() == spans[:-1, 1].tolist()
+
+
+@settings(deadline=None)
+@given(MIXED)
+@example("a  b \n \n\tc   ")
+@example("it's 'sno''s 'll x²½3é1 \u2003\u00a0y")
+def test_words_are_those_of_the_library(text: str):
+    found = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(text)
+    assert bpe.words(text) == [text[low:high] for _, (low, high) in found]
+
+
+def test_every_code_point_is_classed_as_the_library_does():
+    for plane in (range(0x80, 0x3000), range(0xA000, 0xD800, 7), range(0xE000, 0x1F000, 11)):
+        text = "".join(f" {chr(point)}a{chr(point)}1" for point in plane)
+        found = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str(text)
+        assert bpe.words(text) == [text[low:high] for _, (low, high) in found]
+
+
+@pytest.mark.parametrize("vocab", [257, 300, 400])
+def test_bpe_is_the_librarys_own_at_every_size(fitted: list[Tokenizer], place: Path, vocab: int):
+    tokenizer = next(one for one in fitted if isinstance(one, Bpe) and one.vocab_size == vocab)
+    alone = reference(Files(str(place)).split("train"), vocab)
+    assert alone.get_vocab_size() == vocab == len(tokenizer.token_bytes)
+    for seed in range(5):
+        text = prose(seed, 200)
+        assert tokenizer.encode([text.encode()])[0].tolist() == alone.encode(text).ids
+
+
+def test_char_numbers_what_it_saw_and_spells_the_rest(place: Path):
+    tokenizer = Char()
+    tokenizer.fit(Files(str(place)))
+    seen = sorted(set(Files(str(place)).split("train").decode()))
+    assert tokenizer.vocab_size == 256 + len(seen) == len(tokenizer.token_bytes)
+    assert tokenizer.encode(["東Ω1".encode()])[0].tolist() == [
+        256 + seen.index("東"),
+        0xCE,
+        0xA9,
+        256 + seen.index("1"),
+    ]
+
+
+def test_only_the_train_split_is_learned_from(tmp_path: Path):
+    text = prose().encode()
+    changed = text[: len(text) * 9 // 10] + "Ωμέγα ".encode() * 40
+    for name, data in (("one.txt", text), ("other.txt", changed + b"." * (len(text) - len(changed)))):
+        (tmp_path / name).write_bytes(data)
+    one, other = (Files(str(tmp_path / name)) for name in ("one.txt", "other.txt"))
+    assert one.split("train") == other.split("train")
+    assert one.split("test") != other.split("test")
+    for tokenizer in (Byte(), Char(), Bpe(300)):
+        tokenizer.fit(one)
+        first = tokenizer.digest
+        tokenizer.fit(other)
+        assert tokenizer.digest == first
+
+
+def test_digests_tell_tokenizers_apart(fitted: list[Tokenizer]):
+    assert len({tokenizer.digest for tokenizer in fitted}) == len(fitted)
+
+
+def test_a_second_fit_reads_the_cache(place: Path, monkeypatch: pytest.MonkeyPatch):
+    first, second = Bpe(300), Bpe(400)
+    first.fit(Files(str(place)))
+    monkeypatch.setattr(bpe, "_train", lambda *_: pytest.fail("trained twice"))
+    second.fit(Files(str(place)))
+    assert second.token_bytes[:300] == first.token_bytes
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
+def test_a_cache_file_cut_short_is_made_again(place: Path, cache: Path, share: float):
+    tokenizer = Bpe(300)
+    tokenizer.fit(Files(str(place)))
+    (file,) = (cache / "tokenizers").iterdir()
+    whole, digest = file.read_bytes(), tokenizer.digest
+    file.write_bytes(whole[: int(len(whole) * share)])
+    tokenizer.fit(Files(str(place)))
+    assert tokenizer.digest == digest
+    assert file.read_bytes() == whole
+
+
+def fit_elsewhere(place: Path, before: str = "") -> "subprocess.Popen[str]":
+    code = f"""{before}
+from tasks.corpora import Files
+from tasks.tokenizers import Bpe
+tokenizer = Bpe(300)
+tokenizer.fit(Files({str(place)!r}))
+print(tokenizer.digest)"""
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**os.environ})
+
+
+def test_a_process_killed_while_writing_leaves_no_trace(place: Path, cache: Path):
+    killed = fit_elsewhere(place, "import os, signal\nos.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)")
+    assert killed.wait() == -signal.SIGKILL
+    assert killed.stdout is not None
+    killed.stdout.close()
+    assert not list((cache / "tokenizers").glob("*.json"))
+    Bpe(300).fit(Files(str(place)))
+    assert len(list((cache / "tokenizers").glob("*.json"))) == 1
+
+
+def test_processes_agree_and_do_not_hinder_each_other(place: Path, cache: Path):
+    processes = [fit_elsewhere(place) for _ in range(2)]
+    digests = {process.communicate()[0].strip() for process in processes}
+    tokenizer = Bpe(300)
+    tokenizer.fit(Files(str(place)))
+    assert digests == {tokenizer.digest}
+    assert len(list((cache / "tokenizers").iterdir())) == 1
+
+
+@pytest.mark.parametrize("vocab", [0, 256, 65537])
+def test_a_vocabulary_out_of_range_is_refused(vocab: int):
+    with pytest.raises(ValueError, match=f"257 to 65536 tokens, got {vocab}"):
+        Bpe(vocab)
+
+
+def test_a_small_text_may_have_fewer_tokens_than_asked_for(tmp_path: Path):
+    (tmp_path / "small.txt").write_text("a small text")
+    tokenizer = Bpe(9000)
+    tokenizer.fit(Files(str(tmp_path)))
+    assert tokenizer.vocab_size == 9000 > len(tokenizer.token_bytes)
+    assert tokenizer.decode(tokenizer.encode([b"a small test"])[0]) == b"a small test"
+
+
+def test_text_must_be_utf8_and_the_tokenizer_fitted(fitted: list[Tokenizer]):
+    for tokenizer in fitted[1:]:
+        with pytest.raises(ValueError, match="not UTF-8.* at byte 3"):
+            tokenizer.encode([b"abc\xff"])
+    for tokenizer in (Char(), Bpe(300)):
+        with pytest.raises(RuntimeError, match="fit"):
+            tokenizer.encode([b"abc"])
+
+
+@settings(deadline=None)
+@given(MIXED, st.integers(1, 20))
+def test_pieces_give_the_tokens_of_the_whole(fitted: list[Tokenizer], text: str, size: int):
+    data = text.encode()
+    assert b"".join(pieces(data, size)) == data
+    for tokenizer in fitted:
+        whole = tokenizer.encode([data])[0].tolist()
+        assert np.concatenate(tokenizer.encode(pieces(data, size))).tolist() == whole
+
+
+def test_bytes_per_token_counts_the_whole_text(fitted: list[Tokenizer], place: Path):
+    text = (prose(1, 30_000) + "\n").encode()
+    assert len(pieces(text)) > 1
+    for tokenizer in fitted:
+        assert tokenizer.bytes_per_token(text) == len(text) / len(tokenizer.encode([text])[0])
+    with pytest.raises(ValueError, match="empty"):
+        Byte().bytes_per_token(b"")
+
+
+def test_the_cache_lies_where_it_is_said_to(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SPANBENCH_CACHE", "/a")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/b")
+    assert bpe.cache_dir() == Path("/a")
+    monkeypatch.delenv("SPANBENCH_CACHE")
+    assert bpe.cache_dir() == Path("/b/spanbench")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert bpe.cache_dir() == Path.home() / ".cache" / "spanbench"
+
+
+def test_the_bpe_pattern_names_its_vocabulary():
+    pattern = yaml.safe_load((CONFIGS / "bpe-N.yaml").read_text())["pattern"]
+    match = re.fullmatch(pattern, "bpe-512")
+    assert match is not None
+    assert match.groupdict() == {"vocab": "512"}
+    assert re.fullmatch(pattern, "bpe-x") is None
