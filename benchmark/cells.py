@@ -53,7 +53,7 @@ def _task_from(json: str) -> Task:
 def build_task(cell: Cell) -> Task:
     """The cell's task, its corpus read and its tokenizer trained. Cells that differ elsewhere share it."""
     same = cell.model_copy(
-        update={"seed": 0, "model": Part(name="", class_path="", init_args={}), "budget": record.Budget()}
+        update={"seed": 0, "lags": [1], "model": Part(name="", class_path="", init_args={}), "budget": record.Budget()}
     )
     return _task_from(same.model_dump_json())
 

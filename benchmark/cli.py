@@ -94,7 +94,16 @@ def _overview() -> str:
     lines = [f"  {name:{width}}{text}" for name, text in COMMANDS.items()]
     head = "How far back does a sequence model remember, and how much of that is the tokenizer's doing?"
     return "\n".join(
-        ["usage: spanbench COMMAND [options]", "", head, "", *lines, "", "`spanbench COMMAND --help` says more.", EPILOG]
+        [
+            "usage: spanbench COMMAND [options]",
+            "",
+            head,
+            "",
+            *lines,
+            "",
+            "`spanbench COMMAND --help` says more.",
+            EPILOG,
+        ]
     )
 
 
@@ -115,7 +124,9 @@ def _parsers() -> dict[str, tuple[ArgumentParser, Callable[..., int]]]:
     found: dict[str, tuple[ArgumentParser, Callable[..., int]]] = {}
 
     def add(name: str, function: Callable[..., int]) -> ArgumentParser:
-        parser = ArgumentParser(prog=f"spanbench {name}", description=COMMANDS[name], epilog=EPILOG, exit_on_error=False)
+        parser = ArgumentParser(
+            prog=f"spanbench {name}", description=COMMANDS[name], epilog=EPILOG, exit_on_error=False
+        )
         found[name] = parser, function
         return parser
 

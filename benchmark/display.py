@@ -65,7 +65,9 @@ class Display(AbstractContextManager):
         """A cell has its record: a line of its own."""
         self.finished += 1
         self.shares.pop(worker, None)
-        said = measure_span([record]).text(tokens=True) if record.status == "ok" else f"{record.status}: {record.reason}"
+        said = (
+            measure_span([record]).text(tokens=True) if record.status == "ok" else f"{record.status}: {record.reason}"
+        )
         self._advance()
         self.console.print(
             f"\\[{self.finished}/{self.total}] {title(record.cell)}: {said}, {duration(record.host.seconds)}"

@@ -26,7 +26,9 @@ PRECISIONS = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true"]
 
 def cell_parser() -> ArgumentParser:
     """The parser of one cell; selectors are already rewritten to class_path and init_args."""
-    parser = ArgumentParser(exit_on_error=False, usage="spanbench run --model M --task T [--model.KEY VALUE …] [options]")
+    parser = ArgumentParser(
+        exit_on_error=False, usage="spanbench run --model M --task T [--model.KEY VALUE …] [options]"
+    )
     what = {"model": "a name, a YAML or path/to/file.py:Class", "task": "likewise", "tokenizer": "byte, char, bpe-N, …"}
     for name, base in SELECTORS.items():
         parser.add_subclass_arguments(base, name, skip=FROM_TEXT, required=name != "tokenizer", help=what[name])

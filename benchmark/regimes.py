@@ -48,7 +48,9 @@ def learn(cell: Cell, task: Task, train: Train, saved: Saved) -> Iterator[Outcom
         if len(climbed) > 1 and all(strength(outcome) < LOST for outcome in climbed[-2:]):
             break
     learned = [outcome.lag for outcome in climbed if strength(outcome) >= LEARNED]
-    failed = [outcome.lag for outcome in climbed if strength(outcome) < LEARNED and outcome.lag > max(learned, default=0)]
+    failed = [
+        outcome.lag for outcome in climbed if strength(outcome) < LEARNED and outcome.lag > max(learned, default=0)
+    ]
     if not (cell.bisect and learned and failed):
         return
     low, high = max(learned), min(failed)

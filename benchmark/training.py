@@ -151,4 +151,3 @@ def quietly(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         return function(*args, **kwargs)
-

@@ -97,6 +97,14 @@ class Cell(Strict):
     precision: str = "32-true"
     budget: Budget
 
+    @model_validator(mode="after")
+    def _lags_suit_the_regime(self) -> Self:
+        if self.lags != sorted(set(self.lags)) or not self.lags:
+            raise ValueError(f"lags must be ascending and distinct, got {self.lags}")
+        if self.regime == "retain" and len(self.lags) != 2:
+            raise ValueError(f"lags of a retain cell are two, the shortest and the longest (T), got {self.lags}")
+        return self
+
     @property
     def id(self) -> str:
         """First 16 hex digits of the sha256 of the cell's canonical JSON (names and places of things left out)."""

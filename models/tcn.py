@@ -1,6 +1,5 @@
 """A temporal convolutional network."""
 
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, pad

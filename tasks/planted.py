@@ -1,6 +1,7 @@
 """Planted words in real text."""
 
 import re
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -80,7 +81,7 @@ class Planted(Task):
         parts = (asked, LETTERS[values], line, filler, line, asked)
         return np.concatenate([np.broadcast_to(part, (n, part.shape[-1])) for part in parts], axis=1)
 
-    @property
+    @cached_property
     def bytes_per_token(self) -> float:
         """κ: bytes per token on the test split."""
         return self.tokenizer.bytes_per_token(self.corpus.split("test"))

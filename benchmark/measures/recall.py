@@ -15,9 +15,7 @@ HOLDS = 0.5
 def feed_for(cell: Cell, train_lags: tuple[int, int], val_lags: Sequence[int]) -> Feed:
     """What a task hands out for one training of this cell."""
     budget = cell.budget
-    return Feed(
-        cell.seed, budget.batch_size, train_lags, val_lags, (), n_val=budget.n_val, n_test=budget.n_test
-    )
+    return Feed(cell.seed, budget.batch_size, train_lags, val_lags, (), n_val=budget.n_val, n_test=budget.n_test)
 
 
 def recall_at(trained: Trained, task: Task, feed: Feed, lags: Sequence[int]) -> list[Outcome]:

@@ -115,10 +115,10 @@ def test_values_are_uniform(corpus: Corpus):
 
 
 def test_the_filler_is_uniform_over_the_places_that_fit(tmp_path: Path):
-    text = "é∂word=" + "".join(chr(0x100 + n) for n in range(40))  # the train split, then what pads val and test
-    corpus = write(tmp_path, text.encode() + b"." * 40)
-    assert corpus.split("train") == text.encode()
-    fillers = Planted(corpus, Byte()).filler(Draws((0,), 0, 8000), 4, "train")
+    text = "é∂word=1" + "".join(chr(0x100 + n) for n in range(60)) + "1234"
+    corpus = write(tmp_path, text.encode())
+    text = corpus.split("train").decode()
+    fillers = Planted(corpus, Byte()).filler(Draws((0,), 0, 8000), 8, "train")
     counts = np.unique([row.tobytes().decode() for row in fillers], return_counts=True)
     fitting = [low for low in range(len(text)) for high in range(low, len(text) + 1) if _fits(text[low:high])]
     assert len(counts[0]) == len(fitting)
@@ -126,7 +126,7 @@ def test_the_filler_is_uniform_over_the_places_that_fit(tmp_path: Path):
 
 
 def _fits(piece: str) -> bool:
-    return len(piece.encode()) == 4 and "word=" not in piece
+    return len(piece.encode()) == 8 and "word=" not in piece
 
 
 def guess(task: Planted, blank: bool) -> float:

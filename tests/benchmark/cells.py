@@ -1,0 +1,29 @@
+"""Small cells for tests, and what is done with them."""
+
+from pathlib import Path
+from typing import Any
+
+from benchmark.running import RunOptions, run_cell
+from leaderboard.record import Budget, Cell, Part, Record
+
+TINY = Budget(sequences=320, batch_size=16, val_every=10, n_val=16, n_test=32, warmup=5)
+
+
+def cell(**changes: Any) -> Cell:
+    parts = {
+        "model": Part(name="rnn", class_path="models.rnn.Rnn", init_args={"dim": 8, "layers": 1}),
+        "task": Part(
+            name="delayed_recall",
+            class_path="tasks.delayed_recall.DelayedRecall",
+            init_args={"symbols": 2, "distractors": 2},
+        ),
+    }
+    return Cell(**parts | {"regime": "learn", "lags": [2, 4], "seed": 0, "budget": TINY} | changes)
+
+
+def run(given: Cell, folder: Path, **options: Any) -> Record:
+    return run_cell(given, RunOptions(folder, **options), lambda what, share: None)
+
+
+def without_host(record: Record) -> dict[str, Any]:
+    return record.model_dump(exclude={"host"})

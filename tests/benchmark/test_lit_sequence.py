@@ -1,0 +1,61 @@
+import math
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from benchmark.lit_sequence import LitSequence, lr_factor
+from leaderboard.record import Budget
+from models.gru import Gru
+from tasks.adding import Adding
+from tasks.mqar import Mqar
+
+
+def test_logits_at_scored_positions_equal_all_logits_there() -> None:
+    lit = LitSequence(Gru(dim=16), Mqar().spec, Budget())
+    batch = Mqar().examples(0, "train", 20, 0, 5)
+    every = lit.head(lit.norm(lit.model(lit.embedding(batch.inputs))))  # (B, L, K)
+    expected = torch.stack([every[row, at] for row, at in enumerate(batch.positions)])
+    torch.testing.assert_close(lit(batch.inputs, batch.positions), expected)
+
+
+def test_loss_is_the_mean_over_question_places() -> None:
+    lit = LitSequence(Gru(dim=16), Mqar().spec, Budget())
+    batch = Mqar().examples(0, "train", 3, 0, 6)  # a short lag: some places stay empty
+    outputs = lit(batch.inputs, batch.positions)
+    asked = batch.targets >= 0
+    assert 0 < asked.sum() < asked.numel()
+    nats = sum(-math.log(torch.softmax(o, 0)[t]) for o, t in zip(outputs[asked], batch.targets[asked], strict=True))
+    assert float(lit.loss(batch)) == pytest.approx(nats / asked.numel(), rel=1e-4)
+    halves = [type(batch)(*(field[rows] for field in batch)) for rows in (slice(0, 3), slice(3, 6))]
+    assert float(sum(lit.loss(half) for half in halves)) / 2 == pytest.approx(float(lit.loss(batch)), rel=1e-5)
+
+
+def test_regression_reads_one_channel() -> None:
+    lit = LitSequence(Gru(dim=16), Adding().spec, Budget())
+    batch = Adding().examples(0, "train", 9, 0, 4)
+    outputs = lit(batch.inputs, batch.positions)
+    assert outputs.shape == (4, 1, 1)
+    expected = (outputs.flatten() - batch.targets.flatten()).square().mean()
+    assert float(lit.loss(batch)) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_embeddings_start_at_unit_scale() -> None:
+    lit = LitSequence(Gru(dim=64), Mqar(vocab=512).spec, Budget())
+    assert float(lit.embedding.weight.std()) == pytest.approx(1, rel=0.05)  # pyright: ignore
+
+
+def test_schedule_warms_up_then_follows_a_cosine_to_a_twentieth() -> None:
+    factors = [lr_factor(step, 50, 600) for step in range(601)]
+    assert factors[0] == pytest.approx(1 / 51)
+    assert factors[50] == max(factors) == 1
+    assert factors[325] == pytest.approx(0.525)
+    assert factors[600] == pytest.approx(0.05)
+    assert all(a >= b for a, b in zip(factors[50:], factors[51:], strict=False))
+
+
+def test_loss_equals_torch_on_full_batches() -> None:
+    lit = LitSequence(Gru(dim=16), Mqar().spec, Budget())
+    batch = Mqar().examples(0, "train", 30, 0, 6)
+    outputs = lit(batch.inputs, batch.positions)
+    assert torch.allclose(lit.loss(batch), cross_entropy(outputs.flatten(0, 1), batch.targets.flatten()))

@@ -1,0 +1,156 @@
+"""What each architecture claims of itself, against closed forms and plain loops."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from models.gru import Gru
+from models.linear import Linear
+from models.lstm import Lstm
+from models.rnn import Rnn
+from models.tcn import Tcn
+from models.transformer import Transformer, rotate
+
+
+def last_lag_above(model: Linear, threshold: float, length: int) -> int:
+    """Last ℓ with ‖∂h_t/∂x_{t−ℓ}‖₂ ≥ threshold, the last input counted as lag 1, from the Jacobian itself."""
+    x = torch.randn(1, length, model.dim, dtype=torch.float64, requires_grad=True)
+    last = model(x)[0, -1]
+    rows = [torch.autograd.grad(last[i], x, retain_graph=True)[0][0] for i in range(model.dim)]
+    jacobian = torch.stack(rows, dim=1)  # (L, D out, D in)
+    norms = torch.linalg.matrix_norm(jacobian, ord=2).flip(0)  # by lag, the last input first
+    return int((norms >= threshold).nonzero().max()) + 1
+
+
+@pytest.mark.parametrize(("rho", "expected"), [(0.9, 44), (0.99, 459)])
+def test_linear_remembers_as_long_as_its_closed_form_says(rho: float, expected: int) -> None:
+    assert expected == 1 + math.floor(math.log(0.01) / math.log(rho))
+    assert last_lag_above(Linear(dim=3, rho=rho), 0.01, length=expected + 50) == expected
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 64, 500])
+def test_linear_chunks_equal_the_recurrence(chunk: int) -> None:
+    x = torch.randn(2, 200, 4, dtype=torch.float64)
+    h, expected = torch.zeros(2, 4, dtype=torch.float64), []
+    for x_t in x.unbind(1):
+        h = 0.97 * h + x_t
+        expected.append(h)
+    torch.testing.assert_close(Linear(dim=4, rho=0.97, chunk=chunk)(x), torch.stack(expected, 1))
+
+
+@pytest.mark.parametrize("rho", [-0.1, 1.1])
+def test_linear_refuses_a_growing_memory(rho: float) -> None:
+    with pytest.raises(ValueError, match="rho"):
+        Linear(rho=rho)
+
+
+def parameters(module: nn.RNNBase, layer: int) -> list[torch.Tensor]:
+    return [getattr(module, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+
+
+def test_rnn_is_its_equation() -> None:
+    model, x = Rnn(dim=5, layers=1).double(), torch.randn(2, 9, 5, dtype=torch.float64)
+    w, u, b, c = parameters(model.cells, 0)
+    h, expected = torch.zeros(2, 5, dtype=torch.float64), []
+    for x_t in x.unbind(1):
+        h = torch.tanh(x_t @ w.T + h @ u.T + b + c)
+        expected.append(h)
+    torch.testing.assert_close(model(x), torch.stack(expected, 1))
+
+
+def test_gru_is_its_equation() -> None:
+    model, x = Gru(dim=5, layers=1, forget_bias=1.5).double(), torch.randn(2, 9, 5, dtype=torch.float64)
+    w, u, b, c = parameters(model.cells, 0)
+    h, expected = torch.zeros(2, 5, dtype=torch.float64), []
+    for x_t in x.unbind(1):
+        (r, z, n), (r_h, z_h, n_h) = (x_t @ w.T + b).chunk(3, 1), (h @ u.T + c).chunk(3, 1)
+        z = torch.sigmoid(z + z_h)
+        h = (1 - z) * torch.tanh(n + torch.sigmoid(r + r_h) * n_h) + z * h
+        expected.append(h)
+    torch.testing.assert_close(model(x), torch.stack(expected, 1))
+
+
+def test_lstm_is_its_equation() -> None:
+    model, x = Lstm(dim=5, layers=1).double(), torch.randn(2, 9, 5, dtype=torch.float64)
+    w, u, b, c = parameters(model.cells, 0)
+    h, cell, expected = torch.zeros(2, 5, dtype=torch.float64), torch.zeros(2, 5, dtype=torch.float64), []
+    for x_t in x.unbind(1):
+        i, f, g, o = (x_t @ w.T + b + h @ u.T + c).chunk(4, 1)
+        cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(cell)
+        expected.append(h)
+    torch.testing.assert_close(model(x), torch.stack(expected, 1))
+
+
+@pytest.mark.parametrize(("model", "gates"), [(Lstm(dim=6, forget_bias=2.5), 4), (Gru(dim=6, forget_bias=2.5), 3)])
+def test_forget_bias_is_what_the_forget_gate_starts_from(model: Lstm | Gru, gates: int) -> None:
+    for layer in range(2):
+        _, _, b, c = parameters(model.cells, layer)
+        total = (b + c).view(gates, 6)
+        assert (total[1] == 2.5).all()
+        assert (total[0] != 2.5).all()
+
+
+def test_attention_is_softmax_of_rotated_products() -> None:
+    """The block's attention against an explicit loop over positions and heads."""
+    model = Transformer(dim=8, layers=1, heads=2).double()
+    block, qkv = model.blocks[0], torch.randn(1, 6, 24, dtype=torch.float64)
+    q, k, v = qkv.view(6, 3, 2, 4).permute(1, 2, 0, 3)
+    q, k = rotate(q[None])[0], rotate(k[None])[0]
+    expected = torch.zeros(6, 8, dtype=torch.float64)
+    for head in range(2):
+        for t in range(6):
+            weights = torch.softmax(torch.stack([q[head, t] @ k[head, s] for s in range(t + 1)]) / 2, 0)
+            expected[t, 4 * head : 4 * head + 4] = weights @ v[head, : t + 1]
+    attend = block.attend
+    assert callable(attend)
+    torch.testing.assert_close(attend(qkv)[0], expected, rtol=1e-6, atol=1e-6)  # angles are in float32
+
+
+def test_rotary_scores_depend_on_distance_alone() -> None:
+    q, k = torch.randn(2, 1, 1, 1, 16).expand(2, 1, 1, 40, 16)
+    scores = rotate(q)[0, 0] @ rotate(k)[0, 0].T
+    torch.testing.assert_close(scores[5:, 5:], scores[:-5, :-5], rtol=1e-4, atol=1e-4)
+    assert (scores[0, 0] - scores[0, 20]).abs() > 1e-3
+
+
+@pytest.mark.parametrize("heads", [0, 3])
+def test_transformer_refuses_heads_that_do_not_fit(heads: int) -> None:
+    with pytest.raises(ValueError, match="heads"):
+        Transformer(dim=64, heads=heads)
+
+
+@pytest.mark.parametrize(("levels", "kernel"), [(1, 2), (3, 4), (5, 3)])
+def test_tcn_sees_exactly_its_receptive_field(levels: int, kernel: int) -> None:
+    model = Tcn(dim=4, levels=levels, kernel=kernel).double()
+    reach = (kernel - 1) * (2**levels - 1) + 1
+    assert model.receptive_field(10**6) == reach
+    x = torch.randn(1, reach + 20, 4, dtype=torch.float64, requires_grad=True)
+    model(x)[0, -1].sum().backward()
+    assert x.grad is not None
+    seen = x.grad[0].abs().amax(1).flip(0) > 0
+    assert seen[:reach].all()
+    assert not seen[reach:].any()
+
+
+def test_convolution_level_is_its_sum() -> None:
+    level = Tcn(dim=3, levels=3, kernel=3).double().levels[2]
+    x = torch.randn(1, 12, 3, dtype=torch.float64)
+    normed, weight, bias = level.norm(x)[0], level.conv.weight[:, :, 0], level.conv.bias
+    for t in range(12):
+        taps = [weight[:, :, 2 - j] @ normed[t - 4 * j] for j in range(3) if t - 4 * j >= 0]
+        torch.testing.assert_close(level(x)[0, t], x[0, t] + nn.functional.gelu(sum(taps) + bias))
+
+
+@pytest.mark.parametrize("model", [Tcn(dim=16, levels=3), Transformer(dim=16)])
+def test_flops_agree_with_torchs_own_count(model: Tcn | Transformer) -> None:
+    """Up to biases and norms, and to what a causal mask saves: torch counts the whole square of scores."""
+    length, counter = 128, FlopCounterMode(display=False)
+    with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        model(torch.randn(1, length, 16))
+    square = 2 * len(model.blocks) * length * (length - 1) * 16 if isinstance(model, Transformer) else 0
+    assert model.flops(length) + square == pytest.approx(counter.get_total_flops(), rel=0.05)
