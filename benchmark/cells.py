@@ -39,23 +39,23 @@ def needs_text(task: Part) -> bool:
     return "corpus" in inspect.signature(load_class(task.class_path)).parameters
 
 
-@lru_cache(maxsize=4)
-def _task_from(json: str) -> Task:
-    cell = Cell.model_validate_json(json)
-    if cell.corpus is None or cell.tokenizer is None:
-        return build(cell.task)
-    corpus = corpus_named(cell.corpus.name)
-    if corpus.digest != cell.corpus.digest:
-        raise ValueError(f"corpus {cell.corpus.name} has changed: digest {corpus.digest}, not {cell.corpus.digest}")
-    return load_class(cell.task.class_path)(corpus=corpus, tokenizer=build(cell.tokenizer), **cell.task.init_args)
-
-
 def build_task(cell: Cell) -> Task:
-    """The cell's task, its corpus read and its tokenizer trained. Cells that differ elsewhere share it."""
-    same = cell.model_copy(
-        update={"seed": 0, "lags": [1], "model": Part(name="", class_path="", init_args={}), "budget": record.Budget()}
-    )
-    return _task_from(same.model_dump_json())
+    """The cell's task, its corpus read and its tokenizer trained; cells with the same task share it."""
+    ingredients = (cell.task, cell.tokenizer, cell.corpus)
+    return _task_of(*(part.model_dump_json() if part is not None else None for part in ingredients))
+
+
+@lru_cache(maxsize=4)
+def _task_of(task_json: str, tokenizer_json: str | None, corpus_json: str | None) -> Task:
+    task = Part.model_validate_json(task_json)
+    if tokenizer_json is None or corpus_json is None:
+        return build(task)
+    wanted = record.Corpus.model_validate_json(corpus_json)
+    corpus = corpus_named(wanted.name)
+    if corpus.digest != wanted.digest:
+        raise ValueError(f"corpus {wanted.name} has changed: its digest is {corpus.digest}, not {wanted.digest}")
+    tokenizer = build(Part.model_validate_json(tokenizer_json))
+    return load_class(task.class_path)(corpus=corpus, tokenizer=tokenizer, **task.init_args)
 
 
 def facts(cell: Cell, task: Task) -> Facts:

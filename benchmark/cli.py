@@ -55,6 +55,8 @@ def call(argv: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `spanbench models | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except SystemExit as end:  # a parser has printed its help
+        return int(end.code or 0)
     except KeyboardInterrupt:
         complain("interrupted; the same command goes on from here")
         return 130

@@ -18,7 +18,6 @@ from benchmark.reporting import print_cell, print_report
 from benchmark.running import RunOptions, run_cell
 from benchmark.tables import table_named
 from benchmark.tracking import Mode, default_mode
-from benchmark.training import TrainerOptions
 from leaderboard.record import Cell, Record, read_record
 
 
@@ -103,7 +102,7 @@ def sync_hint(options: RunOptions) -> str:
 
 
 def _refuse_impossible(cells: Sequence[Cell]) -> None:
-    """Build every task and model (without its weights) before any work starts: a value it refuses is a mistake in the command, not a failed cell."""
+    """Build every task, and every model without its weights, before work starts: a value they refuse is bad usage."""
     for cell in cells:
         try:
             task = build_task(cell)

@@ -17,7 +17,7 @@ LOG_EVERY = 25  # optimizer steps
 FINAL_LR = 0.05  # of the peak, where the cosine ends
 
 
-class Diverged(RuntimeError):
+class Diverged(RuntimeError):  # noqa: N818
     """Training left the finite numbers."""
 
 
@@ -71,6 +71,7 @@ class LitSequence(LightningModule):
 
     def probe(self, batch: Batch, sums: nn.Module) -> None:
         """Add a batch's probes to `sums`."""
+        assert isinstance(sums, RecallSums)
         outputs = self(batch.inputs, batch.positions[:, -1:])[:, 0]
         if not torch.isfinite(outputs).all():
             raise Diverged(f"outputs are not finite at step {self.global_step}")

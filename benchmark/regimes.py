@@ -1,4 +1,4 @@
-"""The two questions asked of a memory: across what distance can it be learned, and how far does it hold once learned?"""
+"""The two questions: across what distance can a dependency be learned, and how far does it hold once learned?"""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -16,7 +16,9 @@ FINEST = 2**0.25  # the ratio of two neighbouring lags at which bisection ends
 class Train(Protocol):
     """Trains a fresh model on what a feed hands out; `lag` is the fixed one, None where lags are mixed."""
 
-    def __call__(self, feed: Feed, lag: int | None) -> Trained: ...
+    def __call__(self, feed: Feed, lag: int | None) -> Trained:
+        """Train."""
+        ...
 
 
 Saved = Callable[[int, Callable[[], Outcome]], Outcome]  # an outcome already on disk, or made now and put there

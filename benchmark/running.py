@@ -58,7 +58,7 @@ def run_cell(cell: Cell, options: RunOptions, progress: Progress) -> Record:
         host=host.describe(time.monotonic() - begin, run.device),
     )
     run.tracker.finish(record)
-    if rank_zero_only.rank == 0:
+    if getattr(rank_zero_only, "rank", 0) == 0:
         write_record(options.folder / "records", record)
     return record
 
@@ -124,6 +124,6 @@ class _Run:
         if path.exists():
             return Outcome.model_validate_json(path.read_bytes())
         outcome = make()
-        if rank_zero_only.rank == 0:
+        if getattr(rank_zero_only, "rank", 0) == 0:
             write_atomically(path, outcome.model_dump_json().encode())
         return outcome

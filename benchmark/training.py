@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import mean
 from typing import Any, TypeVar
 
 import lightning
@@ -37,6 +38,11 @@ class TrainerOptions:
     strategy: str = "auto"
 
 
+def _strengths(module: lightning.LightningModule) -> list[float]:
+    assert isinstance(module, LitSequence)
+    return module.strengths
+
+
 class KeepBest(Callback):
     """Keep the weights of the best validation in memory, and put them back when training ends."""
 
@@ -45,7 +51,7 @@ class KeepBest(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: lightning.LightningModule) -> None:
         """A later validation wins a tie: it has seen more."""
-        strength = float(trainer.callback_metrics[f"val/strength{pl_module.suffix}"])
+        strength = mean(_strengths(pl_module))
         if strength >= self.best:
             self.best = strength
             self.weights = {name: tensor.detach().clone() for name, tensor in pl_module.state_dict().items()}
@@ -68,7 +74,7 @@ class StopWhenSolved(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: lightning.LightningModule) -> None:
         """Count."""
-        self.streak = self.streak + 1 if min(pl_module.strengths) >= SOLVED else 0
+        self.streak = self.streak + 1 if min(_strengths(pl_module)) >= SOLVED else 0
         trainer.should_stop = trainer.should_stop or self.solved
 
 
@@ -80,8 +86,7 @@ class Report(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: lightning.LightningModule) -> None:
         """Share of the steps done, and the mean s so far."""
-        strength = sum(pl_module.strengths) / len(pl_module.strengths)
-        self.progress(f"{self.what} s={strength:.2f}", trainer.global_step / trainer.max_steps)
+        self.progress(f"{self.what} s={mean(_strengths(pl_module)):.2f}", trainer.global_step / trainer.max_steps)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What torch's own recurrences (nn.RNN, nn.LSTM, nn.GRU) share under the contract."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ class TorchRecurrence(StreamingModel):
     Subclasses set `cell_type`. The state is what that module carries: h (layers, B, D), or (h, c) for an LSTM.
     """
 
-    cell_type: type[nn.RNNBase]
+    cell_type: ClassVar[type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]]
 
     def __init__(self, dim: int, layers: int) -> None:
         super().__init__(dim)

@@ -154,7 +154,8 @@ class EvalBatches(IterableDataset):
     """The first n examples of a split at one lag, in batches that fit in memory; no example is seen twice."""
 
     def __init__(self, task: Task, feed: Feed, split: Split, lag: int, n: int) -> None:
-        self.task, self.feed, self.split, self.lag, self.n = task, feed, split, lag, n
+        self.task, self.feed, self.lag, self.n = task, feed, lag, n
+        self.split: Split = split
 
     def __iter__(self) -> Iterator[Batch]:
         """This rank's share: every example belongs to exactly one rank."""

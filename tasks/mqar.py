@@ -57,5 +57,6 @@ class Mqar(Task):
         asked = np.where(room, where, where[:, -1:])
         np.put_along_axis(inputs, asked, np.take_along_axis(keys, np.where(room, order, probe), 1), 1)
         targets = np.where(room, np.take_along_axis(values, order, 1), -100)
-        tensors = (torch.from_numpy(array) for array in (inputs, asked, targets))
-        return Batch(*tensors, torch.full((n,), lag))
+        return Batch(
+            torch.from_numpy(inputs), torch.from_numpy(asked), torch.from_numpy(targets), torch.full((n,), lag)
+        )

@@ -10,7 +10,7 @@ TINY = Budget(sequences=320, batch_size=16, val_every=10, n_val=16, n_test=32, w
 
 
 def cell(**changes: Any) -> Cell:
-    parts = {
+    parts: dict[str, Any] = {
         "model": Part(name="rnn", class_path="models.rnn.Rnn", init_args={"dim": 8, "layers": 1}),
         "task": Part(
             name="delayed_recall",

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -51,7 +52,7 @@ def test_schedule_warms_up_then_follows_a_cosine_to_a_twentieth() -> None:
     assert factors[50] == max(factors) == 1
     assert factors[325] == pytest.approx(0.525)
     assert factors[600] == pytest.approx(0.05)
-    assert all(a >= b for a, b in zip(factors[50:], factors[51:], strict=False))
+    assert all(a >= b for a, b in itertools.pairwise(factors[50:]))
 
 
 def test_loss_equals_torch_on_full_batches() -> None:

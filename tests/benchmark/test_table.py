@@ -12,6 +12,7 @@ import pytest
 from benchmark.cli import call
 from benchmark.pool import run_cells
 from benchmark.running import RunOptions
+from benchmark.tables import table_named
 from leaderboard.record import Cell, Record, read_record, read_records
 from tests.benchmark.cells import TINY, cell, without_host
 
@@ -59,15 +60,9 @@ def test_a_killed_worker_costs_its_cell_and_no_other(tmp_path: Path) -> None:
     assert [read_record(tmp_path / "records" / f"{each.id}.json").status for each in cells] == ["ok", "failed", "ok"]
 
 
-def spanbench(*words: str, **options: object) -> subprocess.Popen[bytes]:
+def spanbench(*words: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "benchmark", *words]
-    return subprocess.Popen(
-        command,
-        cwd=TOP,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "WANDB_MODE": "disabled"},
-    )
+    return subprocess.Popen(command, cwd=TOP, start_new_session=True, stdout=subprocess.DEVNULL)
 
 
 def test_a_table_killed_half_way_goes_on_and_ends_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,8 +95,6 @@ def test_a_table_killed_half_way_goes_on_and_ends_the_same(tmp_path: Path, capsy
 
 def test_a_damaged_record_is_named_and_nothing_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "one.yaml").write_text("cells:\n- {model: rnn, task: delayed_recall, lags: 2}\n")
-    from benchmark.tables import table_named
-
     (only,) = table_named(str(tmp_path / "one.yaml")).cells()
     path = tmp_path / "one" / "records" / f"{only.id}.json"
     path.parent.mkdir(parents=True)

@@ -12,8 +12,8 @@ from models.gru import Gru
 from models.linear import Linear
 from models.lstm import Lstm
 from models.rnn import Rnn
-from models.tcn import Tcn
-from models.transformer import Transformer, rotate
+from models.tcn import Level, Tcn
+from models.transformer import Block, Transformer, rotate
 
 
 def last_lag_above(model: Linear, threshold: float, length: int) -> int:
@@ -97,8 +97,7 @@ def test_forget_bias_is_what_the_forget_gate_starts_from(model: Lstm | Gru, gate
 
 def test_attention_is_softmax_of_rotated_products() -> None:
     """The block's attention against an explicit loop over positions and heads."""
-    model = Transformer(dim=8, layers=1, heads=2).double()
-    block, qkv = model.blocks[0], torch.randn(1, 6, 24, dtype=torch.float64)
+    block, qkv = Block(dim=8, heads=2).double(), torch.randn(1, 6, 24, dtype=torch.float64)
     q, k, v = qkv.view(6, 3, 2, 4).permute(1, 2, 0, 3)
     q, k = rotate(q[None])[0], rotate(k[None])[0]
     expected = torch.zeros(6, 8, dtype=torch.float64)
@@ -106,9 +105,7 @@ def test_attention_is_softmax_of_rotated_products() -> None:
         for t in range(6):
             weights = torch.softmax(torch.stack([q[head, t] @ k[head, s] for s in range(t + 1)]) / 2, 0)
             expected[t, 4 * head : 4 * head + 4] = weights @ v[head, : t + 1]
-    attend = block.attend
-    assert callable(attend)
-    torch.testing.assert_close(attend(qkv)[0], expected, rtol=1e-6, atol=1e-6)  # angles are in float32
+    torch.testing.assert_close(block.attend(qkv)[0], expected, rtol=1e-6, atol=1e-6)  # angles are in float32
 
 
 def test_rotary_scores_depend_on_distance_alone() -> None:
@@ -138,12 +135,16 @@ def test_tcn_sees_exactly_its_receptive_field(levels: int, kernel: int) -> None:
 
 
 def test_convolution_level_is_its_sum() -> None:
-    level = Tcn(dim=3, levels=3, kernel=3).double().levels[2]
+    level = Level(dim=3, kernel=3, dilation=4).double()
     x = torch.randn(1, 12, 3, dtype=torch.float64)
     normed, weight, bias = level.norm(x)[0], level.conv.weight[:, :, 0], level.conv.bias
+    assert bias is not None
     for t in range(12):
-        taps = [weight[:, :, 2 - j] @ normed[t - 4 * j] for j in range(3) if t - 4 * j >= 0]
-        torch.testing.assert_close(level(x)[0, t], x[0, t] + nn.functional.gelu(sum(taps) + bias))
+        total = bias.clone()
+        for j in range(3):
+            if t - 4 * j >= 0:
+                total = total + weight[:, :, 2 - j] @ normed[t - 4 * j]
+        torch.testing.assert_close(level(x)[0, t], x[0, t] + nn.functional.gelu(total))
 
 
 @pytest.mark.parametrize("model", [Tcn(dim=16, levels=3), Transformer(dim=16)])

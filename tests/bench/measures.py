@@ -1,0 +1,174 @@
+"""The benches: each returns what it saw, as text."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from benchmark.cells import build_model
+from benchmark.cli import WORKER_ENVIRONMENT
+from benchmark.lit_sequence import LitSequence
+from benchmark.measures.recall import feed_for
+from benchmark.options import cell_parser, make_cell
+from benchmark.pool import run_cells
+from benchmark.running import RunOptions
+from benchmark.training import TrainerOptions, fit
+from leaderboard.record import Cell, Record
+from tasks.adding import Adding
+from tasks.base import Task, TrainBatches
+from tasks.delayed_recall import DelayedRecall
+from tasks.mqar import Mqar
+
+ROUNDS = 5
+
+
+def alternate(*functions: Callable[[], float], rounds: int = ROUNDS) -> list[float]:
+    """Median seconds of each function, called in turn; the first round only warms up."""
+    times = [[function() for function in functions] for _ in range(rounds + 1)][1:]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
+
+
+def clock(function: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin
+
+
+def cell(*words: str) -> Cell:
+    return make_cell(words, cell_parser())[0]
+
+
+def loop_overhead() -> str:
+    """A step of our training against the same step written out in plain torch: model, batches, clipping, schedule."""
+    torch.set_num_threads(1)
+    given = cell("--model", "gru", "--task", "delayed_recall", "--lags", "24", "--budget.val_every", "10")
+    task = DelayedRecall()
+
+    def steps(n: int) -> Cell:
+        budget = given.budget.model_copy(update={"sequences": n * 32, "val_every": n, "n_val": 1, "n_test": 1})
+        return given.model_copy(update={"budget": budget})
+
+    def ours(n: int) -> float:
+        feed = feed_for(steps(n), (24, 24), (24,))
+        model = build_model(given)
+        return clock(
+            lambda: fit(
+                steps(n), model, task, feed, stop_when_solved=False, suffix="", loggers=[], options=TrainerOptions(),
+                progress=lambda what, share: None,
+            )
+        )  # fmt: skip
+
+    def bare(n: int) -> float:
+        feed = feed_for(steps(n), (24, 24), (24,))
+        lit = LitSequence(build_model(given), task.spec, given.budget)
+        return clock(lambda: plain_loop(lit, task, feed, n))
+
+    few, many = 20, 220  # the difference leaves set-up out
+    a, b, c, d = alternate(lambda: ours(many), lambda: bare(many), lambda: ours(few), lambda: bare(few))
+    own, plain = (a - c) / (many - few), (b - d) / (many - few)
+    return f"{own * 1e3:.2f} ms against {plain * 1e3:.2f} ms: {own / plain:.3f}"
+
+
+def plain_loop(lit: LitSequence, task: Task, feed: object, n: int) -> None:
+    optimizer = torch.optim.AdamW(lit.parameters(), lr=3e-3, weight_decay=0.01, fused=True)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+    for _, batch in zip(range(n), TrainBatches(task, feed), strict=False):  # pyright: ignore
+        optimizer.zero_grad()
+        lit.loss(batch).backward()
+        torch.nn.utils.clip_grad_norm_(lit.parameters(), 1.0)
+        optimizer.step()
+        scheduler.step()
+
+
+def examples(task: Task, lag: int) -> str:
+    """Examples drawn a second, in batches of 4,096, on one thread."""
+    seconds = alternate(lambda: clock(lambda: [task.examples(0, "train", lag, 4096 * i, 4096) for i in range(8)]))[0]
+    return f"{8 * 4096 / seconds:,.0f} examples/s"
+
+
+def two_workers() -> str:
+    """A corner of the quick grid on two one-thread workers, against one process of two threads."""
+    words = [
+        "--task",
+        "delayed_recall",
+        "--model.dim",
+        "32",
+        "--budget.sequences",
+        "6400",
+        "--regime",
+        "retain",
+        "--lags",
+        "2,64",
+    ]
+    cells = [cell("--model", model, *words) for model in ("lstm", "rnn", "tcn", "transformer")]
+
+    def pool() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            return clock(lambda: run_cells(cells, RunOptions(Path(folder)), 2, Silent()))
+
+    def threads() -> float:
+        code = (
+            "import sys, torch; torch.set_num_threads(2); from pathlib import Path; "
+            "from leaderboard.record import Cell; from benchmark.running import RunOptions, run_cell; "
+            "[run_cell(Cell.model_validate_json(text), RunOptions(Path(sys.argv[1])), lambda what, share: None)"
+            " for text in sys.stdin.read().splitlines()]"
+        )
+        text = "\n".join(each.model_dump_json() for each in cells)
+        environment = {**os.environ, **WORKER_ENVIRONMENT, "OMP_NUM_THREADS": "2"}
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-c", code, folder]
+            return clock(lambda: subprocess.run(command, input=text.encode(), env=environment, check=True))
+
+    one, two = alternate(threads, pool, rounds=3)
+    return f"{one:.1f} s against {two:.1f} s: {one / two:.2f} times"
+
+
+class Silent:
+    """Watches nothing."""
+
+    def progress(self, worker: int, cell: Cell, what: str, share: float) -> None:
+        pass
+
+    def done(self, worker: int, record: Record) -> None:
+        pass
+
+
+def spanbench(*words: str, rounds: int = ROUNDS) -> str:
+    """Seconds of a whole command."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "benchmark", *words]
+        environment = {**os.environ, "WANDB_MODE": "offline"}
+
+        def run() -> float:
+            return clock(
+                lambda: subprocess.run(command, cwd=TOP, env=environment, stdout=subprocess.DEVNULL, check=True)
+            )
+
+        if words[0] == "run":
+            command += ["--output", folder]
+            return f"{run():.0f} s"
+        return f"{alternate(run, rounds=rounds)[0]:.2f} s"
+
+
+TOP = Path(__file__).resolve().parent.parent.parent
+BENCHES: dict[str, tuple[Callable[[], str], str]] = {
+    "training step, ours / bare torch": (loop_overhead, "≤ 1.10 at 5 ms and more"),
+    "mqar batches, L = 64": (lambda: examples(Mqar(), 56), "≥ 400,000/s"),
+    "delayed_recall batches, L = 64": (lambda: examples(DelayedRecall(), 63), "≥ 400,000/s"),
+    "adding batches, L = 64": (lambda: examples(Adding(), 51), "≥ 400,000/s"),
+    "two workers / two threads": (two_workers, "≥ 1.25 times"),
+    "spanbench --help": (lambda: spanbench("--help"), "≤ 1 s"),
+    **{
+        f"default run, {model}": (
+            lambda model=model: spanbench("run", "--model", model, "--task", "planted", "--tokenizer", "byte"),
+            "≤ 100 s",
+        )
+        for model in ("linear", "rnn", "lstm", "gru", "transformer", "tcn")
+    },
+}
