@@ -29,9 +29,14 @@ def build_model(cell: Cell) -> SequenceModel:
 
 @lru_cache(maxsize=2)
 def corpus_named(name: str) -> Corpus:
-    """The corpus a name stands for; its text is read once a process."""
+    """The corpus a name stands for, read; its text is read once a process. Raises UsageError."""
     found = entry("corpora", name)
-    return load_class(found["class_path"])(**found["init_args"])
+    try:
+        corpus = load_class(found["class_path"])(**found["init_args"])
+        assert corpus.digest
+    except (ValueError, OSError) as error:
+        raise UsageError(f"--corpus {name}: {error}") from None
+    return corpus
 
 
 def needs_text(task: Part) -> bool:

@@ -62,7 +62,7 @@ class LitSequence(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss, logged now and then with the learning rate that is in force."""
         loss = self.loss(batch)
-        if self.global_step % LOG_EVERY == 0:
+        if (self.global_step + 1) % LOG_EVERY == 0:
             if not torch.isfinite(loss.detach()):
                 raise Diverged(f"training loss is {loss.item()} at step {self.global_step}")
             lr = self.trainer.optimizers[0].param_groups[0]["lr"]

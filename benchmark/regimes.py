@@ -10,7 +10,7 @@ from tasks.base import Feed, Task
 
 LEARNED = 0.5  # s from which a lag counts as learned, where the edge is bisected
 LOST = 0.25  # s below which, twice in a row, a climb ends
-FINEST = 2**0.25  # the ratio of two neighbouring lags at which bisection ends
+FINEST = 1.2  # a quarter octave, and what rounding adds: the ratio of two neighbouring lags that ends a bisection
 
 
 class Train(Protocol):

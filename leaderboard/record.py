@@ -61,7 +61,7 @@ class Budget(Strict):
         n_test: test examples for each lag
     """
 
-    sequences: PositiveInt = 19_200
+    sequences: PositiveInt = 12_800
     batch_size: PositiveInt = 32
     lr: PositiveFloat = 3e-3
     warmup: NonNegativeInt = 50

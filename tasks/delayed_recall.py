@@ -1,6 +1,5 @@
 """Delayed recall."""
 
-import numpy as np
 import torch
 
 from tasks.base import Batch, Split, Task, TaskSpec
@@ -36,9 +35,9 @@ class DelayedRecall(Task):
 
     def draw(self, draws: Draws, lag: int, split: Split) -> Batch:
         """Inputs (n, lag + 1), the answer first and the question last."""
-        inputs = np.empty((draws.n, lag + 1), np.int64)
+        inputs = draws.below(self.distractors, lag + 1)
+        inputs += self.symbols
         inputs[:, :1] = draws.below(self.symbols, 1)
-        inputs[:, 1:-1] = self.symbols + draws.below(self.distractors, lag - 1)
         inputs[:, -1] = self.symbols + self.distractors
         tokens = torch.from_numpy(inputs)
         where = torch.full((draws.n, 1), lag)

@@ -26,9 +26,8 @@ class Draws:
         return raw.astype("<u8", copy=False).view("<u4").reshape(self.n, blocks * WORDS)[:, :width]
 
     def below(self, high: "int | NDArray[np.int64]", width: int) -> NDArray[np.int64]:
-        """(n, width) integers in [0, high), biased by less than high / 2³²; `high` may be an array (n, 1)."""
-        scaled = self.words(width).astype(np.uint64)
-        scaled *= np.asarray(high).astype(np.uint64)
+        """(n, width) integers in [0, high), biased by less than high / 2³²; `high` may be an array that fits."""
+        scaled = np.multiply(self.words(width), np.asarray(high).astype(np.uint64), dtype=np.uint64)
         scaled >>= np.uint64(32)
         return scaled.view(np.int64)
 
@@ -40,11 +39,12 @@ class Draws:
         """(n, width) integers in [0, high), distinct within a row, in uniform order (Floyd, then a shuffle)."""
         if width > high:
             raise ValueError(f"cannot draw {width} distinct numbers below {high}")
-        words = self.words(2 * width).astype(np.uint64)
-        chosen = np.empty((self.n, width), np.int64)
-        for j in range(width):
-            top = high - width + j
-            pick = ((words[:, j] * np.uint64(top + 1)) >> np.uint64(32)).view(np.int64)
-            seen = (chosen[:, :j] == pick[:, None]).any(1)
-            chosen[:, j] = np.where(seen, top, pick)
-        return np.take_along_axis(chosen, np.argsort(words[:, width:], axis=1, kind="stable"), axis=1)
+        chosen = self.below(np.arange(high - width + 1, high + 1), width)  # place j below high − width + j + 1
+        for j in range(1, width):
+            seen = chosen[:, :j] == chosen[:, j : j + 1]
+            chosen[seen.any(1), j] = high - width + j
+        return np.take_along_axis(chosen, self.order(width), axis=1)
+
+    def order(self, width: int) -> NDArray[np.int64]:
+        """(n, width) permutations of 0 … width − 1."""
+        return np.argsort(self.words(width), axis=1, kind="stable")

@@ -44,16 +44,16 @@ class Mqar(Task):
         n, pairs, half = draws.n, self.pairs, self.half
         keys = draws.distinct(half, pairs)
         values = draws.distinct(half, pairs)
-        order = draws.distinct(pairs, pairs)  # of the questions; the probe comes last
+        order = draws.order(pairs)  # of the questions; the probe comes last
         first = max(0, pairs - (lag + 1) // 2)  # the earliest pair whose probe falls behind the pairs
         probe = first + draws.below(pairs - first, 1)
         order[order == probe], order[:, -1:] = order[:, -1], probe  # swap the probe to the end
         where = 2 * probe + 1 + lag - np.arange(pairs - 1, -1, -1)
         room = where >= 2 * pairs
-        inputs = np.empty((n, 2 * pairs + lag), np.int64)
+        inputs = draws.below(half, 2 * pairs + lag)
+        inputs += half
         inputs[:, 0 : 2 * pairs : 2] = keys
         inputs[:, 1 : 2 * pairs : 2] = half + values
-        inputs[:, 2 * pairs :] = half + draws.below(half, lag)
         asked = np.where(room, where, where[:, -1:])
         np.put_along_axis(inputs, asked, np.take_along_axis(keys, np.where(room, order, probe), 1), 1)
         targets = np.where(room, np.take_along_axis(values, order, 1), -100)

@@ -6,7 +6,7 @@ from typing import Any
 from benchmark.running import RunOptions, run_cell
 from leaderboard.record import Budget, Cell, Part, Record
 
-TINY = Budget(sequences=320, batch_size=16, val_every=10, n_val=16, n_test=32, warmup=5)
+TINY = Budget(sequences=480, batch_size=16, val_every=10, n_val=16, n_test=32, warmup=5)
 
 
 def cell(**changes: Any) -> Cell:

@@ -123,7 +123,7 @@ WRONG = [
     (["run", "--model", "transformer", "--model.dim", "9", "--task", "mqar"], ["dim=9", "heads=4"]),
     (["run", "--model", "gru", "--task", "planted"], ["planted", "--tokenizer"]),
     (["run", "--model", "gru", "--task", "planted", "--tokenizer", "bpe-9", "--corpus", "files:{}"], ["257", "9"]),
-    (["run", "--model", "gru", "--task", "planted", "--tokenizer", "bit"], ["bit", "did you mean"]),
+    (["run", "--model", "gru", "--task", "planted", "--tokenizer", "bite"], ["bite", "did you mean byte"]),
     (["run", "--model", "gru", "--task", "planted", "--tokenizer", "byte", "--corpus", "files:/no"], ["/no"]),
     (
         ["run", "--model", "gru", "--task", "planted", "--tokenizer", "byte", "--corpus", "sumpy"],

@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,9 @@ def test_learning_rate_is_logged_as_scheduled(tmp_path: Path) -> None:
     header = lines[0].split(",")
     rows = [dict(zip(header, line.split(","), strict=True)) for line in lines[1:]]
     rates = {int(row["step"]): float(row["train/lr@64"]) for row in rows if row["train/lr@64"]}
-    assert rates[0] == pytest.approx(3e-3 / 21)
-    assert rates[25] > rates[50] > rates[75] > 0.05 * 3e-3
+    assert sorted(rates) == [24, 49, 74, 99]
+    cosine = [(1 + math.cos(math.pi * (step - 20) / 80)) / 2 for step in sorted(rates)]
+    assert [rates[step] for step in sorted(rates)] == pytest.approx([3e-3 * (0.05 + 0.95 * c) for c in cosine])
 
 
 def test_the_best_validation_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
