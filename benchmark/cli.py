@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from jsonargparse import ArgumentError, ArgumentParser
 from rich.console import Console
 
+from benchmark.messages import PlainHelp, condense
 from benchmark.registry import UsageError, unknown
 
 # Big tensors come and go at every step: glibc must keep their memory instead of mapping it anew (up to 3 times faster).
@@ -117,8 +118,6 @@ def _usage(parser: ArgumentParser, command: str, message: str) -> UsageError:
         return unknown("option", first, options)
     if first:
         return UsageError(f'{command}: one argument too many: "{first}"')
-    from benchmark.messages import condense
-
     return UsageError(f"{command}: {condense(message)}")
 
 
@@ -127,7 +126,11 @@ def _parsers() -> dict[str, tuple[ArgumentParser, Callable[..., int]]]:
 
     def add(name: str, function: Callable[..., int]) -> ArgumentParser:
         parser = ArgumentParser(
-            prog=f"spanbench {name}", description=COMMANDS[name], epilog=EPILOG, exit_on_error=False
+            prog=f"spanbench {name}",
+            description=COMMANDS[name],
+            epilog=EPILOG,
+            formatter_class=PlainHelp,
+            exit_on_error=False,
         )
         found[name] = parser, function
         return parser

@@ -25,7 +25,7 @@ def run(argv: Sequence[str]) -> int:
     """One cell: train it, unless its record is there, and print its curve and span."""
     parser = cell_parser()
     parser.add_argument("--output", default="runs", help="the record goes to OUTPUT/run/records")
-    parser.add_argument("--fresh", type=bool, default=False, help="true: run it again though its record is there")
+    parser.add_argument("--fresh", type=bool, default=False, help="run it again though its record is there")
     add_wandb(parser)
     if "-h" in argv or "--help" in argv:
         parser.print_help()
@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
     if rest["fresh"]:
         _forget(cell, options.folder)
     if path.exists():
-        print_cell(console, read(path), path, "done before (--fresh true runs it again)")
+        print_cell(console, read(path), path, "done before (--fresh runs it again)")
         return 0
     with Display(console, 1, 1) as display:
         record = run_cell(cell, options, partial(display.progress, 0, cell))

@@ -1,6 +1,17 @@
-"""What a parser says, in one line."""
+"""What a parser says: help without type signatures, and its complaints in one line."""
 
 import re
+from argparse import SUPPRESS, Action
+
+from jsonargparse import DefaultHelpFormatter
+
+
+class PlainHelp(DefaultHelpFormatter):
+    """Each option's help with its default, where it has one."""
+
+    def _get_help_string(self, action: Action) -> str:
+        silent = action.default in (None, SUPPRESS) or not action.option_strings
+        return (action.help or "") + ("" if silent or "default" in (action.help or "") else " (default: %(default)s)")
 
 
 def condense(message: str) -> str:

@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from argparse import SUPPRESS
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -10,8 +11,8 @@ from jsonargparse import ArgumentError, ArgumentParser
 from pydantic import ValidationError
 
 from benchmark.cells import corpus_named, fit_width, needs_text
-from benchmark.messages import condense
-from benchmark.registry import UsageError, entry, load_class, source_digest, unknown
+from benchmark.messages import PlainHelp, condense
+from benchmark.registry import UsageError, entry, load_class, names, source_digest, unknown
 from benchmark.training import TrainerOptions
 from leaderboard.record import Budget, Cell, Corpus, Part
 from models.base import SequenceModel
@@ -20,38 +21,59 @@ from tasks.tokenizers import Tokenizer
 
 SELECTORS = {"model": SequenceModel, "task": Task, "tokenizer": Tokenizer}
 FROM_TEXT = {"corpus", "tokenizer"}  # arguments of a task that options of their own provide
-DEFAULT_LAGS = {"learn": "16,32,64,128", "retain": "2,64"}
+FLAGS = {"--bisect", "--fresh"}  # may stand without a value
+DEFAULT_LAGS = {"learn": [16, 32, 64, 128], "retain": [2, 64]}
+DEFAULT_TEXT_LAGS = {"learn": [16, 32, 64, 128], "retain": [16, 128]}
 PRECISIONS = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true"]
 
 
 def cell_parser() -> ArgumentParser:
     """The parser of one cell; selectors are already rewritten to class_path and init_args."""
     parser = ArgumentParser(
-        exit_on_error=False, usage="spanbench run --model M --task T [--model.KEY VALUE …] [options]"
+        exit_on_error=False,
+        formatter_class=PlainHelp,
+        usage="spanbench run --model M --task T [--model.KEY VALUE …] [options]",
+        description="Train and measure one model on one task. A name stands for a YAML in configs/; a path to a YAML, "
+        "or path/to/file.py:Class, works wherever a name does. `spanbench models NAME` shows a model's keys.",
     )
-    what = {"model": "a name, a YAML or path/to/file.py:Class", "task": "likewise", "tokenizer": "byte, char, bpe-N, …"}
+    what = {
+        "model": f"{', '.join(names('models'))}; --model.KEY VALUE changes a key",
+        "task": f"{', '.join(names('tasks'))}; --task.KEY VALUE changes a key",
+        "tokenizer": "byte, char or bpe-N, for a task on text",
+    }
     for name, base in SELECTORS.items():
-        parser.add_subclass_arguments(base, name, skip=FROM_TEXT, required=name != "tokenizer", help=what[name])
+        needed = name != "tokenizer"
+        parser.add_subclass_arguments(
+            base, name, as_group=False, skip=FROM_TEXT, required=needed, help=what[name], metavar="NAME"
+        )
     parser.add_argument("--corpus", type=str | None, help="sympy, files:PATH, … (text tasks; default sympy)")
     parser.add_argument("--regime", type=Literal["learn", "retain"], default="learn", help="the question asked")
-    parser.add_argument("--lags", type=list[int] | None, help="learn: lags to climb; retain: shortest, longest (T)")
+    parser.add_argument(
+        "--lags",
+        type=list[int] | None,
+        help="learn: the lags to climb (default 16,32,64,128); retain: the shortest and the longest, T (default 2,64; "
+        "on text 16,128)",
+    )
     parser.add_argument("--bisect", type=bool, default=False, help="learn: refine the edge to a quarter octave")
     parser.add_argument("--seed", type=int, default=0, help="of weights and data")
     parser.add_argument("--n-params", type=str | None, help="choose the width for so many parameters, e.g. 100k")
     parser.add_argument("--precision", type=PRECISIONS, default="32-true", help="as in Lightning")
     parser.add_class_arguments(Budget, "budget")
     parser.add_class_arguments(TrainerOptions, "trainer")
+    for action in parser._actions:
+        if action.dest in ("budget", "trainer") or any(option.endswith(".help") for option in action.option_strings):
+            action.help = SUPPRESS  # what goes through `resolve` is asked of the listings
     return parser
 
 
 def make_cell(argv: Sequence[str], parser: ArgumentParser) -> tuple[Cell, TrainerOptions, dict[str, Any]]:
     """The cell that command-line words describe, how to train it, and all options. Raises UsageError."""
-    words, names = resolve(argv, parser)
+    words, places = resolve(argv, parser)
     try:
         options = parser.parse_args(words).as_dict()
     except (ArgumentError, TypeError) as error:
         raise UsageError(condense(str(error))) from None
-    return _cell(options, names), TrainerOptions(**options["trainer"]), options
+    return _cell(options, places), TrainerOptions(**options["trainer"]), options
 
 
 def resolve(argv: Sequence[str], parser: ArgumentParser) -> tuple[list[str], dict[str, str]]:
@@ -59,12 +81,17 @@ def resolve(argv: Sequence[str], parser: ArgumentParser) -> tuple[list[str], dic
 
     Returns the rewritten words and, for each selector, the place its class came from.
     """
-    known = {option for action in parser._actions for option in action.option_strings}
+    known = {
+        option
+        for action in parser._actions
+        for option in action.option_strings
+        if action.help != SUPPRESS and not option.endswith("+")
+    }
     words = [part for word in argv for part in (word.split("=", 1) if word.startswith("--") else [word])]
     selectors: list[str] = []
     hints: list[str] = []
     rest: list[str] = []
-    names: dict[str, str] = {}
+    places: dict[str, str] = {}
     signatures: dict[str, list[str]] = {}
     for option, value in _pairs(words):
         name = option.removeprefix("--")
@@ -78,7 +105,7 @@ def resolve(argv: Sequence[str], parser: ArgumentParser) -> tuple[list[str], dic
             class_path = f"{chosen.__module__}.{chosen.__qualname__}"
             selectors += [option, json.dumps({"class_path": class_path, "init_args": found["init_args"]})]
             hints += ["--budget.lr", str(found["lr"])] if "lr" in found else []
-            names[name], names[class_path] = value, found["class_path"]
+            places[name], places[class_path] = value, found["class_path"]
         elif name.partition(".")[0] not in SELECTORS and option not in known:
             raise unknown("option", option, known - {"-h"})
         else:
@@ -88,8 +115,8 @@ def resolve(argv: Sequence[str], parser: ArgumentParser) -> tuple[list[str], dic
         if dot and name in SELECTORS:
             if name not in signatures:
                 raise UsageError(f"{option} needs --{name}")
-            _check_keys(f"--{name} {names[name]}", [key.removeprefix("init_args.")], signatures[name])
-    return selectors + hints + rest, names
+            _check_keys(f"--{name} {places[name]}", [key.removeprefix("init_args.")], signatures[name])
+    return selectors + hints + rest, places
 
 
 def _pairs(words: list[str]) -> list[tuple[str, str]]:
@@ -98,6 +125,8 @@ def _pairs(words: list[str]) -> list[tuple[str, str]]:
         option, *words = words
         if not option.startswith("--"):
             raise UsageError(f'expected an option, got "{option}"')
+        if option in FLAGS and (not words or words[0].startswith("--")):
+            words = ["true", *words]
         if not words or words[0].startswith("--"):
             raise UsageError(f"{option} needs a value")
         pairs.append((option, words[0]))
@@ -111,9 +140,9 @@ def _check_keys(what: str, keys: Any, choices: list[str]) -> None:
             raise UsageError(f"{what}: {unknown('key', str(key), choices)}")
 
 
-def _part(name: str, options: dict[str, Any], names: dict[str, str]) -> Part:
-    place = names[options["class_path"]]
-    shown = names[name]
+def _part(name: str, options: dict[str, Any], places: dict[str, str]) -> Part:
+    place = places[options["class_path"]]
+    shown = places[name]
     if ".py:" in shown:
         shown = shown.rpartition(":")[2]
     elif shown.endswith((".yaml", ".yml")):
@@ -121,21 +150,22 @@ def _part(name: str, options: dict[str, Any], names: dict[str, str]) -> Part:
     return Part(name=shown, class_path=place, init_args=options.get("init_args", {}), source=source_digest(place))
 
 
-def _cell(options: dict[str, Any], names: dict[str, str]) -> Cell:
-    model, task = (_part(name, options[name], names) for name in ("model", "task"))
+def _cell(options: dict[str, Any], places: dict[str, str]) -> Cell:
+    model, task = (_part(name, options[name], places) for name in ("model", "task"))
     tokenizer = corpus = None
     try:
         if needs_text(task):
             if options["tokenizer"] is None:
                 raise UsageError(f"--task {task.name} is made of text: choose a --tokenizer (byte, char, bpe-512, …)")
-            tokenizer = _part("tokenizer", options["tokenizer"], names)
+            tokenizer = _part("tokenizer", options["tokenizer"], places)
             corpus_name = options["corpus"] or "sympy"
             corpus = Corpus(name=corpus_name, digest=corpus_named(corpus_name).digest)
         elif options["tokenizer"] is not None or options["corpus"] is not None:
             raise UsageError(f"--task {task.name} is not made of text: it takes no --tokenizer or --corpus")
         if options["n_params"] is not None:
             model = fit_width(model, _count(options["n_params"]))
-        lags = options["lags"] or json.loads(f"[{DEFAULT_LAGS[options['regime']]}]")
+        defaults = DEFAULT_LAGS if corpus is None else DEFAULT_TEXT_LAGS
+        lags = options["lags"] or defaults[options["regime"]]
         shared = {key: options[key] for key in ("regime", "bisect", "seed", "precision")}
         return Cell(
             model=model, task=task, tokenizer=tokenizer, corpus=corpus, lags=lags, budget=options["budget"], **shared

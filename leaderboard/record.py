@@ -52,7 +52,7 @@ class Budget(Strict):
     Attributes:
         sequences: training sequences; in the learn regime for each lag
         batch_size: sequences in a batch, over all devices
-        lr: peak learning rate of AdamW
+        lr: peak learning rate of AdamW; a model's YAML may hold its own default
         warmup: optimizer steps of linear warm-up, before the cosine
         weight_decay: of AdamW
         clip: the gradient's norm is clipped to this

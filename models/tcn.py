@@ -27,7 +27,7 @@ class Level(nn.Module):
     def convolve(self, window: Tensor) -> Tensor:
         """(B, reach + L, D) of normed inputs -> (B, L, D)."""
         image = window.transpose(1, 2)[:, :, None]  # (B, D, 1, reach + L), channels last
-        return gelu(self.conv(image))[:, :, 0].transpose(1, 2)
+        return gelu(self.conv(image)[:, :, 0].transpose(1, 2))
 
 
 class Tcn(StreamingModel):
@@ -37,7 +37,7 @@ class Tcn(StreamingModel):
     for every level its last (k − 1)·dilation normed inputs, (B, reach, D).
     """
 
-    def __init__(self, dim: int = 64, levels: int = 7, kernel: int = 4) -> None:
+    def __init__(self, dim: int = 64, levels: int = 6, kernel: int = 4) -> None:
         super().__init__(dim)
         if levels < 1:
             raise ValueError(f"levels must be at least 1, got {levels}")

@@ -15,6 +15,7 @@ class TorchRecurrence(StreamingModel):
     """
 
     cell_type: ClassVar[type[nn.RNN] | type[nn.LSTM] | type[nn.GRU]]
+    parameter_names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
     def __init__(self, dim: int, layers: int) -> None:
         super().__init__(dim)

@@ -8,24 +8,24 @@ from models.base import SequenceModel
 
 
 def rotate(x: Tensor, base: float = 10_000.0) -> Tensor:
-    """Rotary positions (arXiv:2104.09864): the pair (x_i, x_{i+d/2}) at position t is turned by t · base^(−2i/d).
+    """Rotary positions (arXiv:2104.09864): at position t, x_{2i} + j x_{2i+1} is turned by the angle t · base^(−2i/d).
 
-    x (B, H, L, d) -> same; scores between rotated queries and keys depend on their distance alone.
+    x (B, L, …, d) -> same; scores between rotated queries and keys depend on their distance alone.
     """
-    length, half = x.shape[-2], x.shape[-1] // 2
+    length, half = x.shape[1], x.shape[-1] // 2
     frequency = base ** (-torch.arange(half, device=x.device, dtype=torch.float32) / half)
     angle = torch.arange(length, device=x.device, dtype=torch.float32)[:, None] * frequency  # (L, d/2)
-    cos, sin = angle.cos().to(x.dtype), angle.sin().to(x.dtype)
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+    turn = torch.polar(torch.ones_like(angle), angle).view(length, *[1] * (x.dim() - 3), half)
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (half, 2)))
+    return torch.view_as_real(pairs * turn).flatten(-2).to(x.dtype)
 
 
 class Block(nn.Module):
     """x + attention(norm x), then x + mlp(norm x) (pre-norm: Xiong et al. 2020)."""
 
-    def __init__(self, dim: int, heads: int) -> None:
+    def __init__(self, dim: int, head_dim: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.head_dim = head_dim
         self.norm_attention, self.norm_mlp = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.qkv, self.out = nn.Linear(dim, 3 * dim, bias=False), nn.Linear(dim, dim, bias=False)
         self.up, self.down = nn.Linear(dim, 4 * dim, bias=False), nn.Linear(4 * dim, dim, bias=False)
@@ -37,22 +37,25 @@ class Block(nn.Module):
 
     def attend(self, qkv: Tensor) -> Tensor:
         """(B, L, 3D) -> (B, L, D)."""
-        batch, length, _ = qkv.shape
-        q, k, v = qkv.view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # each (B, H, L, D/H)
-        y = scaled_dot_product_attention(rotate(q), rotate(k), v, is_causal=True)
-        return y.transpose(1, 2).reshape(batch, length, -1)
+        qk, v = qkv.unflatten(-1, (3, -1, self.head_dim)).split((2, 1), dim=2)  # (B, L, 2, H, d), (B, L, 1, H, d)
+        q, k = rotate(qk).transpose(1, 3).unbind(2)  # each (B, H, L, d)
+        y = scaled_dot_product_attention(q, k, v[:, :, 0].transpose(1, 2), is_causal=True)
+        return y.transpose(1, 2).flatten(-2)
 
 
 class Transformer(SequenceModel):
-    """Causal self-attention and an MLP of 4 · dim, `layers` times (Vaswani 2017). Its state is the whole past."""
+    """Causal self-attention in heads of `head_dim`, and an MLP of 4 · dim, `layers` times (Vaswani 2017).
 
-    def __init__(self, dim: int = 64, layers: int = 2, heads: int = 4) -> None:
+    Its state is the whole past.
+    """
+
+    def __init__(self, dim: int = 64, layers: int = 2, head_dim: int = 16) -> None:
         super().__init__(dim)
         if layers < 1:
             raise ValueError(f"layers must be at least 1, got {layers}")
-        if heads < 1 or dim % (2 * heads):
-            raise ValueError(f"dim must be a multiple of 2 * heads (rotary pairs), got dim={dim}, heads={heads}")
-        self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(layers))
+        if head_dim < 2 or head_dim % 2 or dim % head_dim:
+            raise ValueError(f"dim must be a multiple of an even head_dim, got dim={dim}, head_dim={head_dim}")
+        self.blocks = nn.ModuleList(Block(dim, head_dim) for _ in range(layers))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D)."""

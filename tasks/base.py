@@ -14,7 +14,7 @@ from tasks.draws import Draws
 
 SPLITS = ("train", "val", "test")
 Split = Literal["train", "val", "test"]
-MAX_TOKENS = 2**15  # inputs in one evaluation batch: long lags come in smaller batches
+MAX_TOKENS = 2**14  # inputs in one evaluation batch: long lags come in smaller batches
 
 
 class Batch(NamedTuple):

@@ -76,7 +76,7 @@ def test_run_then_done_before_then_report(tmp_path: Path, capsys: pytest.Capture
     assert call(words) == 0
     assert "done before" in capsys.readouterr().out
     assert read_records(tmp_path / "run" / "records") == [record]
-    assert call([*words, "--fresh", "true"]) == 0
+    assert call([*words, "--fresh"]) == 0
     (again,) = read_records(tmp_path / "run" / "records")
     assert again != record
     assert again.curve == record.curve

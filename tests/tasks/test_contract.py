@@ -134,7 +134,7 @@ def test_evaluation_batches_fit_in_memory_and_miss_nothing() -> None:
     feed = Feed(0, 1, (2, 2), (), (), n_val=1, n_test=1)
     sizes = [len(batch.inputs) for batch in EvalBatches(DelayedRecall(), feed, "test", 4096, 100)]
     assert sum(sizes) == 100
-    assert max(sizes) * 4096 <= 2**15
+    assert max(sizes) * 4096 <= 2**14
 
 
 def test_mqar_layout() -> None:
