@@ -1,6 +1,7 @@
 """The headline plot: the span in bytes against bytes per token, a line for each model."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -10,10 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from leaderboard.groups import Group
-from leaderboard.plots import GREY, STYLE, legend_below, log2_ticks, looks, panels
+from leaderboard.plots import GREY, STYLE, legend, log2_ticks, looks, panels
 
 JITTER = 0.012  # of the log κ axis' width, between neighbouring models
-GUIDES = [("same text (slope 0)", 0, (0, (1, 2))), ("same number of tokens (slope 1)", 1, (0, (5, 3)))]
+GUIDES = [("as much text (slope 0)", 0, (0, (1, 2))), ("as many tokens (slope 1)", 1, (0, (5, 3)))]
 
 
 def text_panels(groups: Sequence[Group]) -> dict[str, list[Group]]:
@@ -46,7 +47,7 @@ def draw_granularity(groups: Sequence[Group]) -> Figure | None:
         handles += [Line2D([], [], color="0.6", linewidth=0.9, linestyle=dash, label=name) for name, _, dash in GUIDES]
         if any(g.span.censor == "not learned" for members in found.values() for g in members):
             handles.append(Line2D([], [], color=GREY, marker="x", linestyle="none", label="not learned"))
-        legend_below(figure, handles)
+        legend(figure, handles, beside=len(found) == 1)
     return figure
 
 
@@ -80,7 +81,7 @@ def _axes(ax: Axes, panel: str, members: Sequence[Group]) -> None:
         ax.plot(x, middle * (x / np.sqrt(left * right)) ** slope, color="0.6", linewidth=0.9, linestyle=dash, zorder=1)
 
 
-def _line(ax: Axes, line: Sequence[Group], how: dict[str, str], shift: float) -> None:
+def _line(ax: Axes, line: Sequence[Group], how: dict[str, Any], shift: float) -> None:
     """One model: a point for each granularity, joined where nothing is missing between, and its structural bound."""
     low, high = ax.get_xlim()
     nudge = (high / low) ** (JITTER * shift)
@@ -95,7 +96,7 @@ def _line(ax: Axes, line: Sequence[Group], how: dict[str, str], shift: float) ->
         ax.plot(*zip(*bounded, strict=True), color=how["color"], linewidth=0.8, linestyle=":", zorder=2, gid="bound")
 
 
-def _point(ax: Axes, group: Group, x: float, how: dict[str, str]) -> None:
+def _point(ax: Axes, group: Group, x: float, how: dict[str, Any]) -> None:
     """The span with its interval; an arrow where it is censored, a cross below the grid where nothing was learned."""
     span = group.span
     if span.value is None:
@@ -108,4 +109,4 @@ def _point(ax: Axes, group: Group, x: float, how: dict[str, str]) -> None:
         tip = span.value / 1.75 if span.censor == "below" else span.value * 1.75
         arrow = {"arrowstyle": "-|>", "color": how["color"], "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}
         ax.annotate("", (x, tip), (x, span.value), arrowprops=arrow, zorder=3)
-    ax.plot(x, span.value, markeredgecolor="white", markeredgewidth=0.6, zorder=4, linestyle="none", **how)
+    ax.plot(x, span.value, markeredgecolor="white", markeredgewidth=0.4, zorder=4, linestyle="none", **how)

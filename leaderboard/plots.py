@@ -29,7 +29,7 @@ STYLE: Any = {
     "axes.linewidth": 0.7,
     "axes.edgecolor": "0.25",
     "lines.linewidth": 1.5,
-    "lines.markersize": 5,
+    "lines.markersize": 6,
     "legend.frameon": False,
     "svg.hashsalt": "spanbench",
 }
@@ -62,8 +62,12 @@ def panels(count: int, width: float = 3.4, height: float = 2.7) -> tuple[Figure,
     return figure, axes[:count]
 
 
-def legend_below(figure: Figure, handles: Sequence[Line2D]) -> None:
-    """One legend for all panels, outside the axes."""
+def legend(figure: Figure, handles: Sequence[Line2D], beside: bool = False) -> None:
+    """One legend for all panels, outside the axes: below them, or beside a single one."""
+    if beside:
+        figure.set_figwidth(figure.get_figwidth() + 2.2)
+        figure.legend(handles=handles, loc="outside right center", handlelength=2.2)
+        return
     columns = max(1, min(len(handles), int(figure.get_figwidth() / 1.55)))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.2, columnspacing=1.4)
 
@@ -98,7 +102,7 @@ def draw_recall(groups: Sequence[Group]) -> Figure:
             ax.set_xlabel(f"lag ({members[0].span.unit})")
         for ax in axes[:: min(len(axes), 3)]:
             ax.set_ylabel("recall s")
-        legend_below(figure, [Line2D([], [], label=model, **how) for model, how in look.items()])
+        legend(figure, [Line2D([], [], label=model, **how) for model, how in look.items()])
     return figure
 
 
@@ -124,7 +128,7 @@ def _curves(ax: Axes, records: Sequence[Record], how: dict[str, Any]) -> None:
             ax.plot(*seed_curve(record), color=how["color"], linewidth=0.6, alpha=0.35, zorder=2)
     if seeds:
         lags, s = common_curve(seeds)
-        ax.plot(lags, s.mean(axis=0), markeredgecolor="white", markeredgewidth=0.6, zorder=3, clip_on=False, **how)
+        ax.plot(lags, s.mean(axis=0), markeredgecolor="white", markeredgewidth=0.4, zorder=3, clip_on=False, **how)
 
 
 def _bound(ax: Axes, group: Group, colour: str) -> None:
