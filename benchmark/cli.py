@@ -60,7 +60,7 @@ def call(argv: Sequence[str]) -> int:
         return int(end.code or 0)
     except KeyboardInterrupt:
         complain("interrupted; the same command goes on from here")
-        return 130
+        return 1
 
 
 def complain(message: str) -> None:

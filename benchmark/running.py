@@ -33,7 +33,7 @@ class RunOptions:
 
 def run_cell(cell: Cell, options: RunOptions, progress: Progress) -> Record:
     """Train and measure a cell, and write its record. What fails is recorded with its reason, not raised."""
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(torch.cuda.is_available(), warn_only=True)  # on a CPU they are already
     folder = options.folder / "cells" / cell.id
     begin = time.monotonic()
     host.forget_peak()

@@ -120,7 +120,7 @@ WRONG = [
     ([*RUN, "--tokenizer", "byte"], ["delayed_recall", "no --tokenizer"]),
     ([*RUN, "--tokenizer.vocab", "300"], ["--tokenizer.vocab", "needs --tokenizer"]),
     ([*RUN, "--precision", "8"], ["--precision", "32-true"]),
-    (["run", "--model", "transformer", "--model.dim", "9", "--task", "mqar"], ["dim=9", "heads=4"]),
+    (["run", "--model", "transformer", "--model.dim", "9", "--task", "mqar"], ["dim=9", "head_dim=16"]),
     (["run", "--model", "gru", "--task", "planted"], ["planted", "--tokenizer"]),
     (["run", "--model", "gru", "--task", "planted", "--tokenizer", "bpe-9", "--corpus", "files:{}"], ["257", "9"]),
     (["run", "--model", "gru", "--task", "planted", "--tokenizer", "bite"], ["bite", "did you mean byte"]),

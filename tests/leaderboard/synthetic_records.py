@@ -1,5 +1,6 @@
 """Synthetic records for the tests of this folder."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -35,13 +36,13 @@ def facts(**changes) -> Facts:
     return Facts(**({**fields, "n_params_non_embedding": 900, "flops_per_token": 2000.0} | changes))
 
 
-def curve(s_by_lag: dict[int, float], kappa: float = 1.0, n: int = 1000) -> list[Outcome]:
+def curve(s_by_lag: Mapping[int, float], kappa: float = 1.0, n: int = 1000) -> list[Outcome]:
     """An accuracy curve above a chance of 0."""
     return [Outcome(lag=lag, n=n, total=s * n, lag_tokens=round(lag / kappa * n)) for lag, s in s_by_lag.items()]
 
 
 def record(
-    s_by_lag: dict[int, float] | None = None, kappa: float | None = None, status: Status = "ok", **changes
+    s_by_lag: Mapping[int, float] | None = None, kappa: float | None = None, status: Status = "ok", **changes
 ) -> Record:
     """A record of a cell (`changes` are the cell's), on text where `kappa` is given."""
     if kappa is not None:

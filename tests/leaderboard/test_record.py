@@ -79,7 +79,7 @@ def test_a_record_under_another_name_or_with_another_cell_is_refused(tmp_path: P
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"id": 1}'])
 def test_half_a_record_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(text)
-    with pytest.raises(ValueError, match="a.json: not a record"):
+    with pytest.raises(ValueError, match=r"a\.json: not a record"):
         read_record(tmp_path / "a.json")
 
 

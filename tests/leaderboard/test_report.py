@@ -167,7 +167,7 @@ def test_points_on_the_headline_plot_are_the_spans() -> None:
     assert figure is not None
     models = sorted({found.model for found in groups})
     line = lines_of(figure, looks(models)["gru"]["color"])[0]
-    spans = [found.span.value for found in groups if found.model == "gru" and found.measure.regime == "learn"]
+    spans = [found.span.value or 0.0 for found in groups if found.model == "gru" and found.measure.regime == "learn"]
     assert np.allclose(line[:, 1], spans)
     assert np.allclose(line[:, 0], list(KAPPAS.values()), rtol=0.05)
 

@@ -1,6 +1,7 @@
 """Spans against closed forms, brute force and simulation. Chance is 0 in these records, so a score is its s."""
 
 import itertools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -15,15 +16,15 @@ from tests.leaderboard.synthetic_records import HALF_OCTAVES, OCTAVES, facts, lo
 CURVES = st.lists(st.floats(0, 1), min_size=2, max_size=12)
 
 
-def climbed(curve: dict[int, float], seed: int = 0) -> Record:
+def climbed(curve: Mapping[int, float], seed: int = 0) -> Record:
     return record(curve, seed=seed)
 
 
-def retained(curve: dict[int, float], seed: int = 0, horizon: int = 128) -> Record:
+def retained(curve: Mapping[int, float], seed: int = 0, horizon: int = 128) -> Record:
     return record(curve, seed=seed, regime="retain", lags=[2, horizon])
 
 
-def seeds(curves: list[dict[int, float]], make=climbed) -> Span:
+def seeds(curves: Sequence[Mapping[int, float]], make=climbed) -> Span:
     return measure_span([make(curve, seed) for seed, curve in enumerate(curves)])
 
 

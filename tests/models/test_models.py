@@ -74,6 +74,18 @@ def test_gru_is_its_equation() -> None:
     torch.testing.assert_close(model(x), torch.stack(expected, 1))
 
 
+def test_gru_on_a_cpu_is_torchs_own_with_its_gradients() -> None:
+    model, x = Gru(dim=6, layers=2, forget_bias=1.0).double(), torch.randn(3, 20, 6, dtype=torch.float64)
+    x.requires_grad_()
+    weight = torch.randn(3, 20, 6, dtype=torch.float64)
+    ours, theirs = model(x), model.cells(x)[0]
+    torch.testing.assert_close(ours, theirs)
+    wanted = [x, *model.parameters()]
+    for a, b in zip(*(torch.autograd.grad((y * weight).sum(), wanted) for y in (ours, theirs)), strict=True):
+        torch.testing.assert_close(a, b)
+    assert torch.autograd.gradcheck(model, (x[:1, :4].detach().requires_grad_(),))
+
+
 def test_lstm_is_its_equation() -> None:
     model, x = Lstm(dim=5, layers=1).double(), torch.randn(2, 9, 5, dtype=torch.float64)
     w, u, b, c = parameters(model.cells, 0)
@@ -97,9 +109,9 @@ def test_forget_bias_is_what_the_forget_gate_starts_from(model: Lstm | Gru, gate
 
 def test_attention_is_softmax_of_rotated_products() -> None:
     """The block's attention against an explicit loop over positions and heads."""
-    block, qkv = Block(dim=8, heads=2).double(), torch.randn(1, 6, 24, dtype=torch.float64)
-    q, k, v = qkv.view(6, 3, 2, 4).permute(1, 2, 0, 3)
-    q, k = rotate(q[None])[0], rotate(k[None])[0]
+    block, qkv = Block(dim=8, head_dim=4).double(), torch.randn(1, 6, 24, dtype=torch.float64)
+    q, k, v = qkv.view(6, 3, 2, 4).unbind(1)  # each (L, H, d)
+    q, k, v = (x.transpose(0, 1) for x in (rotate(q[None])[0], rotate(k[None])[0], v))
     expected = torch.zeros(6, 8, dtype=torch.float64)
     for head in range(2):
         for t in range(6):
@@ -109,16 +121,16 @@ def test_attention_is_softmax_of_rotated_products() -> None:
 
 
 def test_rotary_scores_depend_on_distance_alone() -> None:
-    q, k = torch.randn(2, 1, 1, 1, 16).expand(2, 1, 1, 40, 16)
-    scores = rotate(q)[0, 0] @ rotate(k)[0, 0].T
+    q, k = torch.randn(2, 1, 1, 1, 16).expand(2, 1, 40, 1, 16)
+    scores = rotate(q)[0, :, 0] @ rotate(k)[0, :, 0].T
     torch.testing.assert_close(scores[5:, 5:], scores[:-5, :-5], rtol=1e-4, atol=1e-4)
     assert (scores[0, 0] - scores[0, 20]).abs() > 1e-3
 
 
-@pytest.mark.parametrize("heads", [0, 3])
-def test_transformer_refuses_heads_that_do_not_fit(heads: int) -> None:
-    with pytest.raises(ValueError, match="heads"):
-        Transformer(dim=64, heads=heads)
+@pytest.mark.parametrize("head_dim", [0, 3, 24])
+def test_transformer_refuses_heads_that_do_not_fit(head_dim: int) -> None:
+    with pytest.raises(ValueError, match="head_dim"):
+        Transformer(dim=64, head_dim=head_dim)
 
 
 @pytest.mark.parametrize(("levels", "kernel"), [(1, 2), (3, 4), (5, 3)])
