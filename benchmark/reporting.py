@@ -34,7 +34,8 @@ def report(folder: str) -> int:
 def print_report(console: Console, records: list[Record], folder: Path, caption: str) -> None:
     """Write tables and plots of `records` into `folder`, print the table and say where the rest is."""
     written = write_report(records, folder, caption)
-    console.print(terminal(group(records), caption))
+    wide = console if console.is_terminal else Console(width=200)  # a file has no edge to wrap at
+    wide.print(terminal(group(records), caption))
     console.print(f"written to {folder}: {', '.join(path.name for path in written)}", highlight=False, soft_wrap=True)
 
 

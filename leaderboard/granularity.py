@@ -45,6 +45,8 @@ def draw_granularity(groups: Sequence[Group]) -> Figure | None:
         shown = sorted({g.model for members in found.values() for g in members})
         handles = [Line2D([], [], label=model, **look[model]) for model in shown]
         handles += [Line2D([], [], color="0.6", linewidth=0.9, linestyle=dash, label=name) for name, _, dash in GUIDES]
+        if any(g.span.receptive_field is not None for members in found.values() for g in members):
+            handles.append(Line2D([], [], color=GREY, linewidth=0.8, linestyle=":", label="receptive field"))
         if any(g.span.censor == "not learned" for members in found.values() for g in members):
             handles.append(Line2D([], [], color=GREY, marker="x", linestyle="none", label="not learned"))
         legend(figure, handles, beside=len(found) == 1)

@@ -102,7 +102,10 @@ def draw_recall(groups: Sequence[Group]) -> Figure:
             ax.set_xlabel(f"lag ({members[0].span.unit})")
         for ax in axes[:: min(len(axes), 3)]:
             ax.set_ylabel("recall s")
-        legend(figure, [Line2D([], [], label=model, **how) for model, how in look.items()])
+        handles = [Line2D([], [], label=model, **how) for model, how in look.items()]
+        if any(g.span.receptive_field is not None for g in groups):
+            handles.append(Line2D([], [], color=GREY, marker="|", linestyle="none", label="receptive field"))
+        legend(figure, handles)
     return figure
 
 

@@ -74,7 +74,8 @@ def markdown(groups: Sequence[Group], title: str) -> str:
     spans = _pipes(["model", "recall", *(_header(m, groups) for m in measures)], _span_rows(groups))
     scores = _pipes(["model", *(m.label for m in measures)], _score_rows(groups))
     shown = "A label ends in the tokenizer; lags in tokens stand in parentheses." if any(map(_coarse, groups)) else ""
-    parts = [f"# {_escaped(title)}", "## Spans", spans, f"{_tested(groups)} {shown}".strip(), MARKS, "## Recall scores"]
+    tested = f"{_escaped(_tested(groups))} {shown}".strip()
+    parts = [f"# {_escaped(title)}", "## Spans", spans, tested, MARKS, "## Recall scores"]
     parts += [
         scores,
         "Mean of s over the lags tested (retain: up to 4 T) with its 95% interval; s at the shortest lag.",
@@ -87,7 +88,7 @@ def _tested(groups: Sequence[Group]) -> str:
     counts = sorted({len(g.records) for g in groups})
     seeds = f"{counts[0]}–{counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seed{'s' * (counts[0] > 1)}"
     horizons = {m.panel: f"{m.horizon}" for m in measures_of(groups)}
-    return f"{seeds} a cell. T: " + ", ".join(f"{_escaped(p)} {t}" for p, t in sorted(horizons.items())) + "."
+    return f"{seeds} a cell. T: " + ", ".join(f"{panel} {t}" for panel, t in sorted(horizons.items())) + "."
 
 
 def _pipes(header: Sequence[str], rows: Iterable[Row]) -> str:
@@ -108,8 +109,10 @@ def terminal(groups: Sequence[Group], title: str) -> Table:
     """The spans for a terminal."""
     table = Table(title=Text(title), caption=Text(_tested(groups)))
     table.add_column("model", no_wrap=True)
-    for header in ["recall", *(_header(m, groups) for m in measures_of(groups))]:
-        table.add_column(Text(header), justify="right")
+    table.add_column("recall", justify="right")
+    for measure in measures_of(groups):
+        header = _header(measure, groups).replace(" ", "\n")
+        table.add_column(Text(header), justify="right", overflow="fold")
     for model, cells in _span_rows(groups):
         table.add_row(Text(model), *(Text(cell) for cell in cells))
     return table
