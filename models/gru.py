@@ -67,9 +67,11 @@ class _GruRecurrence(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     @torch.amp.custom_bwd(device_type="cpu")
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, grad: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of the projections, of U and of c."""
-        (grad,), (u, h, gates, n, m) = grad_outputs, ctx.saved_tensors
+        u, h, gates, n, m = ctx.saved_tensors
         r, z = gates.chunk(2, dim=-1)
         to_n = (1 - z) * (1 - n * n)
         factors = torch.stack([to_n * m * r * (1 - r), (h[:-1] - n) * z * (1 - z), to_n * r, to_n], dim=2)
