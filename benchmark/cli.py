@@ -7,17 +7,10 @@ from collections.abc import Callable, Sequence
 from jsonargparse import ArgumentError, ArgumentParser
 from rich.console import Console
 
-from benchmark.messages import PlainHelp, condense
+from benchmark import environment
+from benchmark.parsing import PlainHelp, add_wandb, condense
 from benchmark.registry import UsageError, unknown
 
-# Big tensors come and go at every step: glibc must keep their memory instead of mapping it anew (up to 3 times faster).
-WORKER_ENVIRONMENT = {
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(2**40),
-    "MALLOC_TOP_PAD_": str(2**26),
-    "OMP_NUM_THREADS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
 LISTINGS = {
     "models": "the architectures there are, or one of them whole",
     "tasks": "the memory tasks there are, or one of them whole",
@@ -39,10 +32,9 @@ def main() -> None:
 
     `run` trains in this very process, and malloc and OpenMP read their settings when a process starts.
     """
-    missing = {key: value for key, value in WORKER_ENVIRONMENT.items() if key not in os.environ}
-    if sys.argv[1:2] == ["run"] and missing and os.name == "posix":
-        sys.stdout.flush()
-        os.execve(sys.executable, [sys.executable, "-m", "benchmark", *sys.argv[1:]], {**os.environ, **missing})
+    if sys.argv[1:2] == ["run"] and environment.missing() and os.name == "posix":
+        os.environ.update(environment.missing())
+        os.execv(sys.executable, [sys.executable, "-m", "benchmark", *sys.argv[1:]])
     sys.exit(call(sys.argv[1:]))
 
 
@@ -146,13 +138,6 @@ def _parsers() -> dict[str, tuple[ArgumentParser, Callable[..., int]]]:
     for kind in LISTINGS:
         add(kind, lambda name, kind=kind: _listing(kind, name)).add_argument("name", nargs="?", help="one of them")
     return found
-
-
-def add_wandb(parser: ArgumentParser) -> None:
-    """--wandb, for every command that trains."""
-    parser.add_argument(
-        "--wandb", choices=("online", "offline", "disabled"), help="default: online with an account, else offline"
-    )
 
 
 def _table(**options: object) -> int:

@@ -9,9 +9,9 @@ import torch
 from rich.console import Console
 
 from benchmark.cells import build, build_task
-from benchmark.cli import add_wandb
 from benchmark.display import Display, duration, title
 from benchmark.options import cell_parser, make_cell
+from benchmark.parsing import add_wandb
 from benchmark.pool import run_cells
 from benchmark.registry import UsageError
 from benchmark.reporting import print_cell, print_report

@@ -11,7 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from pydantic import ValidationError
 
 from benchmark.cells import corpus_named, fit_width, needs_text
-from benchmark.messages import PlainHelp, condense
+from benchmark.parsing import PlainHelp, condense
 from benchmark.registry import UsageError, entry, load_class, names, source_digest, unknown
 from benchmark.training import TrainerOptions
 from leaderboard.record import Budget, Cell, Corpus, Part

@@ -4,14 +4,13 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Protocol
 
-from benchmark.cli import WORKER_ENVIRONMENT
+from benchmark import environment
 from benchmark.running import RunOptions, record_failure, run_cell
 from leaderboard.record import Cell, Record
 
@@ -94,22 +93,10 @@ def _spawn(options: RunOptions) -> Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs, options), daemon=True)
-    with _environment(WORKER_ENVIRONMENT):
+    with environment.for_workers():
         process.start()
     theirs.close()
     return Worker(process, ours)
-
-
-@contextmanager
-def _environment(extra: dict[str, str]) -> Iterator[None]:
-    """`extra` in the environment, where it says nothing of its own yet: a process reads these when it starts."""
-    added = {key: value for key, value in extra.items() if key not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for key in added:
-            del os.environ[key]
 
 
 def work(pipe: Connection, options: RunOptions) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmark.cells import build_model
-from benchmark.cli import WORKER_ENVIRONMENT
+from benchmark.environment import WORKER_ENVIRONMENT
 from benchmark.lit_sequence import LitSequence
 from benchmark.measures.recall import feed_for
 from benchmark.options import cell_parser, make_cell

@@ -6,6 +6,7 @@ from typing import Any
 from benchmark.running import RunOptions, run_cell
 from leaderboard.record import Budget, Cell, Part, Record
 
+TOP = Path(__file__).resolve().parent.parent.parent
 TINY = Budget(sequences=480, batch_size=16, val_every=10, n_val=16, n_test=32, warmup=5)
 
 

@@ -14,9 +14,8 @@ from benchmark.pool import run_cells
 from benchmark.running import RunOptions
 from benchmark.tables import table_named
 from leaderboard.record import Cell, Record, read_record, read_records
-from tests.benchmark.cells import TINY, cell, without_host
+from tests.benchmark.cells import TINY, TOP, cell, without_host
 
-TOP = Path(__file__).resolve().parent.parent.parent
 TABLE = """
 title: Small
 core_seconds: 20

@@ -1,9 +1,9 @@
-"""What a parser says: help without type signatures, and its complaints in one line."""
+"""What parsers share: help without type signatures, complaints in one line, and --wandb."""
 
 import re
 from argparse import SUPPRESS, Action
 
-from jsonargparse import DefaultHelpFormatter
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 
 class PlainHelp(DefaultHelpFormatter):
@@ -23,3 +23,10 @@ def condense(message: str) -> str:
     said = re.sub(r"<class '(\w+)'>", r"\1", telling[-1] if telling else lines[-1])
     said = re.sub(r" \[type=.*?\]", "", said).removeprefix("Value error, ")
     return f"--{'.'.join(dict.fromkeys(keys))}: {said}" if keys else said
+
+
+def add_wandb(parser: ArgumentParser) -> None:
+    """--wandb, for every command that trains."""
+    parser.add_argument(
+        "--wandb", choices=("online", "offline", "disabled"), help="default: online with an account, else offline"
+    )

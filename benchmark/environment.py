@@ -1,0 +1,31 @@
+"""What a training process must find in its environment when it starts."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Big tensors come and go at every step: glibc must keep their memory instead of mapping it anew (up to 3 times faster).
+WORKER_ENVIRONMENT = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),
+    "MALLOC_TOP_PAD_": str(2**26),
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def missing() -> dict[str, str]:
+    """What of it the environment says nothing about yet."""
+    return {key: value for key, value in WORKER_ENVIRONMENT.items() if key not in os.environ}
+
+
+@contextmanager
+def for_workers() -> Iterator[None]:
+    """All of it in the environment, for processes started meanwhile."""
+    added = missing()
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for key in added:
+            del os.environ[key]
