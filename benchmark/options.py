@@ -1,7 +1,5 @@
 """The options of one cell: what `spanbench run` and every row of a table are made of."""
 
-import inspect
-import json
 import re
 from argparse import SUPPRESS
 from collections.abc import Sequence
@@ -12,16 +10,11 @@ from pydantic import ValidationError
 
 from benchmark.cells import corpus_named, fit_width, needs_text
 from benchmark.parsing import PlainHelp, condense
-from benchmark.registry import UsageError, entry, load_class, names, source_digest, unknown
+from benchmark.registry import UsageError, names, source_digest
+from benchmark.resolver import FROM_TEXT, SELECTORS, resolve
 from benchmark.training import TrainerOptions
 from leaderboard.record import Budget, Cell, Corpus, Part
-from models.base import SequenceModel
-from tasks.base import Task
-from tasks.tokenizers import Tokenizer
 
-SELECTORS = {"model": SequenceModel, "task": Task, "tokenizer": Tokenizer}
-FROM_TEXT = {"corpus", "tokenizer"}  # arguments of a task that options of their own provide
-FLAGS = {"--bisect", "--fresh"}  # may stand without a value
 DEFAULT_LAGS = {"learn": [16, 32, 64, 128], "retain": [2, 64]}
 DEFAULT_TEXT_LAGS = {"learn": [16, 32, 64, 128], "retain": [16, 128]}
 PRECISIONS = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true"]
@@ -68,76 +61,14 @@ def cell_parser() -> ArgumentParser:
 
 def make_cell(argv: Sequence[str], parser: ArgumentParser) -> tuple[Cell, TrainerOptions, dict[str, Any]]:
     """The cell that command-line words describe, how to train it, and all options. Raises UsageError."""
-    words, places = resolve(argv, parser)
+    visible = (action for action in parser._actions if action.help != SUPPRESS)
+    known = {option for action in visible for option in action.option_strings if not option.endswith("+")}
+    words, places = resolve(argv, known)
     try:
         options = parser.parse_args(words).as_dict()
     except (ArgumentError, TypeError) as error:
         raise UsageError(condense(str(error))) from None
     return _cell(options, places), TrainerOptions(**options["trainer"]), options
-
-
-def resolve(argv: Sequence[str], parser: ArgumentParser) -> tuple[list[str], dict[str, str]]:
-    """Names become classes, selectors come first, overrides after them; unknown options are refused.
-
-    Returns the rewritten words and, for each selector, the place its class came from.
-    """
-    known = {
-        option
-        for action in parser._actions
-        for option in action.option_strings
-        if action.help != SUPPRESS and not option.endswith("+")
-    }
-    words = [part for word in argv for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    selectors: list[str] = []
-    hints: list[str] = []
-    rest: list[str] = []
-    places: dict[str, str] = {}
-    signatures: dict[str, list[str]] = {}
-    for option, value in _pairs(words):
-        name = option.removeprefix("--")
-        if name in SELECTORS:
-            found = entry(f"{name}s", value)
-            chosen = load_class(found["class_path"])
-            if not issubclass(chosen, SELECTORS[name]) or inspect.isabstract(chosen):
-                raise UsageError(f"--{name} {value}: {chosen.__name__} is not a {SELECTORS[name].__name__}")
-            signatures[name] = [key for key in inspect.signature(chosen).parameters if key not in FROM_TEXT]
-            _check_keys(f"--{name} {value}", found["init_args"], signatures[name])
-            class_path = f"{chosen.__module__}.{chosen.__qualname__}"
-            selectors += [option, json.dumps({"class_path": class_path, "init_args": found["init_args"]})]
-            hints += ["--budget.lr", str(found["lr"])] if "lr" in found else []
-            places[name], places[class_path] = value, found["class_path"]
-        elif name.partition(".")[0] not in SELECTORS and option not in known:
-            raise unknown("option", option, known - {"-h"})
-        else:
-            rest += [option, f"[{value}]" if name == "lags" and not value.startswith("[") else value]
-    for option in rest[::2]:
-        name, dot, key = option.removeprefix("--").partition(".")
-        if dot and name in SELECTORS:
-            if name not in signatures:
-                raise UsageError(f"{option} needs --{name}")
-            _check_keys(f"--{name} {places[name]}", [key.removeprefix("init_args.")], signatures[name])
-    return selectors + hints + rest, places
-
-
-def _pairs(words: list[str]) -> list[tuple[str, str]]:
-    pairs = []
-    while words:
-        option, *words = words
-        if not option.startswith("--"):
-            raise UsageError(f'expected an option, got "{option}"')
-        if option in FLAGS and (not words or words[0].startswith("--")):
-            words = ["true", *words]
-        if not words or words[0].startswith("--"):
-            raise UsageError(f"{option} needs a value")
-        pairs.append((option, words[0]))
-        words = words[1:]
-    return pairs
-
-
-def _check_keys(what: str, keys: Any, choices: list[str]) -> None:
-    for key in keys:
-        if key not in choices:
-            raise UsageError(f"{what}: {unknown('key', str(key), choices)}")
 
 
 def _part(name: str, options: dict[str, Any], places: dict[str, str]) -> Part:
