@@ -48,6 +48,9 @@ def call(argv: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `spanbench models | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a full disk, a folder that went away
+        complain(f"{error.filename or 'the system'}: {error.strerror or error}")
+        return 1
     except SystemExit as end:  # a parser has printed its help
         return int(end.code or 0)
     except KeyboardInterrupt:

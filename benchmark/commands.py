@@ -1,6 +1,7 @@
 """The commands that train: one cell, or a table of them."""
 
 import os
+import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from benchmark.reporting import print_cell, print_report
 from benchmark.running import RunOptions, run_cell
 from benchmark.tables import table_named
 from benchmark.tracking import Mode, default_mode
+from benchmark.training import check
 from leaderboard.record import Cell, Record, read_record
 
 
@@ -34,12 +36,17 @@ def run(argv: Sequence[str]) -> int:
     options = RunOptions(Path(rest["output"]) / "run", rest["wandb"] or default_mode(), "run", trainer)
     console = Console(quiet=int(os.environ.get("LOCAL_RANK", "0")) > 0)
     _refuse_impossible([cell])
+    try:
+        check(trainer, cell.precision)
+    except ValueError as error:
+        raise UsageError(f"--trainer: {error}") from None
+    _refuse_unwritable(options.folder)
     path = options.folder / "records" / f"{cell.id}.json"
     if rest["fresh"]:
         _forget(cell, options.folder)
-    if path.exists():
-        print_cell(console, read(path), path, "done before (--fresh runs it again)")
-        return 0
+    if path.exists() and (record := read(path)).status != "failed":
+        print_cell(console, record, path, "done before (--fresh runs it again)")
+        return 0 if record.status == "ok" else 1
     with Display(console, 1, 1) as display:
         record = run_cell(cell, options, partial(display.progress, 0, cell))
     print_cell(console, record, path, sync_hint(options))
@@ -54,6 +61,7 @@ def table(name: str, output: str, workers: int | None, fresh: bool, wandb: Mode 
     cells = chosen.cells()
     _refuse_impossible(cells)
     options = RunOptions(Path(output) / chosen.name, wandb or default_mode(), chosen.name)
+    _refuse_unwritable(options.folder)
     console = Console()
     if fresh:
         for cell in cells:
@@ -114,6 +122,15 @@ def _refuse_impossible(cells: Sequence[Cell]) -> None:
             raise UsageError(
                 f"{title(cell)}: --lags: the shortest lag of this task is {task.spec.min_lag}, got {min(cell.lags)}"
             )
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise UsageError(f"--output: cannot write to {folder}: {error.strerror}") from None
 
 
 def _forget(cell: Cell, folder: Path) -> None:

@@ -3,11 +3,12 @@
 import logging
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import mean
 from typing import Any, TypeVar
 
 import lightning
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 
@@ -147,6 +148,18 @@ def fit(
     )
     quietly(trainer.fit, lit, datamodule=task)
     return Trained(lit, trainer, trainer.global_step * budget.batch_size, stop.solved)
+
+
+def check(options: TrainerOptions, precision: str) -> None:
+    """Raise ValueError, in Lightning's words, where this machine cannot train as `options` say."""
+    hardware: Any = {**asdict(options), "precision": precision}
+    silent: Any = dict.fromkeys(
+        ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
+    )
+    try:
+        quietly(Trainer, **hardware, **silent)
+    except (MisconfigurationException, ModuleNotFoundError) as error:
+        raise ValueError(str(error)) from None
 
 
 def quietly(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -14,7 +14,7 @@ from tests.bench.measures import BENCHES
 
 def main() -> None:
     word = sys.argv[1] if len(sys.argv) > 1 else ""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=120)
     table = Table("what", "measured", "wanted", box=None, pad_edge=False)
     for name, (bench, wanted) in BENCHES.items():
         if word in name:
