@@ -47,7 +47,7 @@ def run(argv: Sequence[str]) -> int:
     if path.exists() and (record := read(path)).status != "failed":
         print_cell(console, record, path, "done before (--fresh runs it again)")
         return 0 if record.status == "ok" else 1
-    with Display(console, 1, 1) as display:
+    with Display(console, 1) as display:
         record = run_cell(cell, options, partial(display.progress, 0, cell))
     print_cell(console, record, path, sync_hint(options))
     return 0 if record.status == "ok" else 1
@@ -79,7 +79,7 @@ def table(name: str, output: str, workers: int | None, fresh: bool, wandb: Mode 
         soft_wrap=True,
     )
     if missing:
-        with Display(console, len(missing), workers) as display:
+        with Display(console, len(missing)) as display:
             run_cells(missing, options, workers, display)
     records = [read(path) for path in paths.values()]
     print_report(console, records, options.folder, chosen.title)

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from leaderboard.record import Cell, Record
 from leaderboard.spans import measure_span
@@ -26,22 +26,20 @@ def duration(seconds: float) -> str:
 
 
 class Display(AbstractContextManager):
-    """Watches a pool of `workers` go through `total` cells."""
+    """Watches workers go through `total` cells."""
 
-    def __init__(self, console: Console, total: int, workers: int) -> None:
+    def __init__(self, console: Console, total: int) -> None:
         self.console, self.total, self.finished = console, total, 0
         self.shares: dict[int, float] = {}
         self.begin = time.monotonic()
         self.bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            MofNCompleteColumn() if workers > 1 else TextColumn(""),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[said]}"),
             console=console,
             disable=not console.is_terminal,
         )
-        self.all = self.bars.add_task("cells", total=total, left="")
+        self.all = self.bars.add_task("cells", total=total, said=f"0/{total}")
         self.rows: dict[int, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -57,8 +55,10 @@ class Display(AbstractContextManager):
         """A worker is doing `what`, and has done `share` of its cell."""
         self.shares[worker] = share
         if worker not in self.rows:
-            self.rows[worker] = self.bars.add_task("", total=1.0, left="")
-        self.bars.update(self.rows[worker], description=f"{title(cell)}: {what}", completed=round(share, 2))
+            self.rows[worker] = self.bars.add_task("", total=1.0, said="")
+        self.bars.update(
+            self.rows[worker], description=f"{title(cell)}: {what}", completed=share, said=f"{100 * share:.0f}%"
+        )
         self._advance()
 
     def done(self, worker: int, record: Record) -> None:
@@ -77,7 +77,8 @@ class Display(AbstractContextManager):
         )
 
     def _advance(self) -> None:
-        self.bars.update(self.all, completed=self.finished, left=self._left())
+        said = f"{self.finished}/{self.total}{self._left()}"
+        self.bars.update(self.all, completed=self.finished + sum(self.shares.values()), said=said)
 
     def _left(self) -> str:
         done = self.finished + sum(self.shares.values())
