@@ -40,6 +40,13 @@ class LitSequence(LightningModule):
         self.val_sums, self.test_sums = nn.ModuleList(), nn.ModuleList()
         self.strengths: list[float] = []  # s at each validation lag, of the latest validation
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Lightning notes each hook here, thirty times a step, and nn.Module would search its registers each time."""
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
     def forward(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """Inputs (B, L) or (B, L, C) and positions (B, Q) -> outputs (B, Q, K)."""
         hidden = self.model(self.embedding(inputs))  # (B, L, D)

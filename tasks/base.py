@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
+import torch
 from lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
 
 from tasks.draws import Draws
 
@@ -74,19 +74,23 @@ class Task(LightningDataModule, ABC):
         """Say what the loaders below hand out."""
         self.feed = feed
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> "TrainBatches":
         """Whole batches, without end: one lag a batch, log-uniform in the feed's training range."""
-        return _loader(TrainBatches(self, self._fed()))
+        return TrainBatches(self, self._fed())
 
-    def val_dataloader(self) -> list[DataLoader]:
+    def val_dataloader(self) -> list["EvalBatches"]:
         """A loader for each of the feed's validation lags."""
         feed = self._fed()
-        return [_loader(EvalBatches(self, feed, "val", lag, feed.n_val)) for lag in feed.val_lags]
+        return [EvalBatches(self, feed, "val", lag, feed.n_val) for lag in feed.val_lags]
 
-    def test_dataloader(self) -> list[DataLoader]:
+    def test_dataloader(self) -> list["EvalBatches"]:
         """A loader for each of the feed's test lags."""
         feed = self._fed()
-        return [_loader(EvalBatches(self, feed, "test", lag, feed.n_test)) for lag in feed.test_lags]
+        return [EvalBatches(self, feed, "test", lag, feed.n_test) for lag in feed.test_lags]
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Lightning's own transfer searches any nesting, at every step; a batch is four tensors."""
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in batch))
 
     @property
     def bytes_per_token(self) -> float | None:
@@ -126,7 +130,7 @@ class Feed:
     n_test: int
 
 
-class TrainBatches(IterableDataset):
+class TrainBatches:
     """Batch i holds the examples i·B … (i+1)·B − 1, all at the lag drawn for batch i."""
 
     def __init__(self, task: Task, feed: Feed) -> None:
@@ -150,7 +154,7 @@ class TrainBatches(IterableDataset):
         return int(low * ((high + 1) / low) ** share)
 
 
-class EvalBatches(IterableDataset):
+class EvalBatches:
     """The first n examples of a split at one lag, in batches that fit in memory; no example is seen twice."""
 
     def __init__(self, task: Task, feed: Feed, split: Split, lag: int, n: int) -> None:
@@ -164,7 +168,3 @@ class EvalBatches(IterableDataset):
         size = int(np.clip(MAX_TOKENS // self.lag, 1, 256))
         for first in range(low, high, size):
             yield self.task.examples(self.feed.seed, self.split, self.lag, first, min(size, high - first))
-
-
-def _loader(batches: IterableDataset) -> DataLoader:
-    return DataLoader(batches, batch_size=None, num_workers=0)
