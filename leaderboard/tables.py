@@ -74,7 +74,7 @@ def markdown(groups: Sequence[Group], title: str) -> str:
     spans = _pipes(["model", "recall", *(_header(m, groups) for m in measures)], _span_rows(groups))
     scores = _pipes(["model", *(m.label for m in measures)], _score_rows(groups))
     shown = "A label ends in the tokenizer; lags in tokens stand in parentheses." if any(map(_coarse, groups)) else ""
-    tested = f"{_escaped(_tested(groups))} {shown}".strip()
+    tested = f"{_escaped(_tested(groups) + _chances(groups))} {shown}".strip()
     parts = [f"# {_escaped(title)}", "## Spans", spans, tested, MARKS, "## Recall scores"]
     parts += [
         scores,
@@ -89,6 +89,13 @@ def _tested(groups: Sequence[Group]) -> str:
     seeds = f"{counts[0]}–{counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seed{'s' * (counts[0] > 1)}"
     horizons = {m.panel: f"{m.horizon}" for m in measures_of(groups)}
     return f"{seeds} a cell. T: " + ", ".join(f"{panel} {t}" for panel, t in sorted(horizons.items())) + "."
+
+
+def _chances(groups: Sequence[Group]) -> str:
+    """The score without the source, which s counts from, and the literature's baseline, which knows nothing at all."""
+    facts = {g.measure.panel: r.facts for g in groups for r in g.records if r.facts}
+    told = (f"{p} {f.metric} {f.chance:.3g} ({f.baseline:.3g})" for p, f in sorted(facts.items()))
+    return f" Chance (and knowing nothing at all): {', '.join(told)}." if facts else ""
 
 
 def _pipes(header: Sequence[str], rows: Iterable[Row]) -> str:

@@ -16,7 +16,7 @@ from leaderboard.plots import draw_curve, draw_recall, looks, render
 from leaderboard.record import Corpus, Record
 from leaderboard.report import write_report
 from leaderboard.tables import costs_csv, long_csv, markdown, ranked
-from tests.leaderboard.synthetic_records import HALF_OCTAVES, OCTAVES, budget, logistic, part, record
+from tests.leaderboard.synthetic_records import HALF_OCTAVES, OCTAVES, budget, facts, logistic, part, record
 
 MODELS = {"lstm": 40.0, "gru": 100.0, "transformer": 5000.0}
 KAPPAS = {"byte": 1.0, "bpe-512": 2.0, "bpe-2048": 3.0}
@@ -118,6 +118,12 @@ def test_markdown_is_a_table_whose_names_cannot_break_it() -> None:
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines[:3]}) == 1
     assert "<script>" not in text
     assert r"a\|b&lt;script&gt;\*c\*" in text
+
+
+def test_chance_stands_beside_the_baseline_of_the_literature() -> None:
+    given = record(logistic(OCTAVES, 64))
+    adding = given.model_copy(update={"facts": facts(metric="mse", chance=1 / 12, baseline=1 / 6)})
+    assert "learn adding mse 0.0833 (0.167)" in markdown(group([adding]), "T")
 
 
 def test_failures_are_shown_as_what_they_are() -> None:
