@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from benchmark.budget import count
 from benchmark.lit_sequence import LitSequence
 from benchmark.registry import UsageError, entry, load_class
 from leaderboard import record
@@ -66,44 +67,17 @@ def _task_of(task_json: str, tokenizer_json: str | None, corpus_json: str | None
 def facts(cell: Cell, task: Task) -> Facts:
     """What the task and the built model say of themselves."""
     lit = LitSequence(build_model(cell), task.spec, cell.budget)
-    n_params = sum(p.numel() for p in lit.parameters())
-    n_embedding = sum(p.numel() for p in lit.embedding.parameters())
     length = max(1, round(cell.horizon / (task.bytes_per_token or 1)))  # T in tokens
     return Facts(
         metric=task.spec.metric,
         chance=task.spec.chance,
         baseline=task.spec.baseline,
         lag_unit=task.spec.lag_unit,
-        n_params=n_params,
-        n_params_non_embedding=n_params - n_embedding,
+        n_params=count(lit),
+        n_params_non_embedding=count(lit.model),
         flops_per_token=lit.model.flops(length) / length,
         receptive_field=lit.model.receptive_field(length),
         bytes_per_token=task.bytes_per_token,
         tokenizer_digest=task.tokenizer_digest,
         split_digests=task.split_digests,
     )
-
-
-def fit_width(part: Part, target: int) -> Part:
-    """`part` at the width whose parameter count comes nearest to `target` (embedding and head not counted).
-
-    Raises UsageError where no width comes within a fifth of it.
-    """
-    model_class = load_class(part.class_path)
-    if "dim" not in inspect.signature(model_class).parameters:
-        raise UsageError(f"--n-params: {part.name} has no dim to choose")
-
-    def count(dim: int) -> int:
-        with torch.device("meta"):
-            return sum(p.numel() for p in model_class(**part.init_args | {"dim": dim}).parameters())
-
-    low, high = 1, 2  # in steps of 8 units, a multiple that suits heads
-    while count(8 * high) < target and high < 2**12:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if count(8 * middle) < target else (low, middle)
-    dim = min((8 * low, 8 * high), key=lambda width: abs(count(width) - target))
-    if abs(count(dim) - target) > target / 5:
-        raise UsageError(f"--n-params {target}: {part.name} cannot come near; dim={dim} has {count(dim)}")
-    return part.model_copy(update={"init_args": part.init_args | {"dim": dim}})

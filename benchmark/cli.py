@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from jsonargparse import ArgumentError, ArgumentParser
 from rich.console import Console
@@ -139,7 +140,11 @@ def _parsers() -> dict[str, tuple[ArgumentParser, Callable[..., int]]]:
     report = add("report", _report)
     report.add_argument("folder", help="a folder with records/ in it, such as runs/quick")
     for kind in LISTINGS:
-        add(kind, lambda name, kind=kind: _listing(kind, name)).add_argument("name", nargs="?", help="one of them")
+        function = _models if kind == "models" else partial(_listing, kind)
+        add(kind, function).add_argument("name", nargs="?", help="one of them")
+    models, _ = found["models"]
+    models.add_argument("--n-params", default="100k", help="the budget that sets each width")
+    models.add_argument("--length", type=int, default=1024, help="of the inputs, in positions")
     return found
 
 
@@ -153,6 +158,17 @@ def _report(folder: str) -> int:
     from benchmark import reporting
 
     return reporting.report(folder)
+
+
+def _models(name: str | None, n_params: str, length: int) -> int:
+    if name is not None:
+        return _listing("models", name)
+    from benchmark import catalogue
+    from benchmark.budget import parse_count
+
+    if length < 1:
+        raise UsageError(f"--length must be at least 1, got {length}")
+    return catalogue.show(parse_count(n_params), length)
 
 
 def _listing(kind: str, name: str | None) -> int:

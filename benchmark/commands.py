@@ -115,9 +115,14 @@ def _refuse_impossible(cells: Sequence[Cell]) -> None:
         try:
             task = build_task(cell)
             with torch.device("meta"):
-                build(cell.model)
+                model = build(cell.model)
         except (ValueError, TypeError, OSError) as error:
             raise UsageError(f"{title(cell)}: {error}") from None
+        if task.spec.teacher_forced and not model.causal:
+            raise UsageError(
+                f"{title(cell)}: {cell.model.name} is not causal, and the inputs of {cell.task.name} hold its targets: "
+                "it would read them; choose a causal model"
+            )
         if min(cell.lags) < task.spec.min_lag:
             raise UsageError(
                 f"{title(cell)}: --lags: the shortest lag of this task is {task.spec.min_lag}, got {min(cell.lags)}"

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from jsonargparse import ArgumentError, ArgumentParser
 from pydantic import ValidationError
 
-from benchmark.cells import corpus_named, fit_width, needs_text
+from benchmark.budget import fit_width, parse_count
+from benchmark.cells import corpus_named, needs_text
 from benchmark.parsing import PlainHelp, condense
 from benchmark.registry import UsageError, names, source_digest
 from benchmark.resolver import FROM_TEXT, SELECTORS, resolve
@@ -52,7 +53,8 @@ def cell_parser() -> ArgumentParser:
     parser.add_argument("--n-params", type=str | None, help="choose the width for so many parameters, e.g. 100k")
     parser.add_argument("--precision", type=PRECISIONS, default="32-true", help="as in Lightning")
     parser.add_class_arguments(Budget, "budget")
-    parser.add_class_arguments(TrainerOptions, "trainer")
+    parser.add_argument("--compile", type=bool, default=False, help="run the model through torch.compile")
+    parser.add_class_arguments(TrainerOptions, "trainer", skip={"compile"})
     for action in parser._actions:
         if action.dest in ("budget", "trainer") or any(option.endswith(".help") for option in action.option_strings):
             action.help = SUPPRESS  # what goes through `resolve` is asked of the listings
@@ -68,7 +70,7 @@ def make_cell(argv: Sequence[str], parser: ArgumentParser) -> tuple[Cell, Traine
         options = parser.parse_args(words).as_dict()
     except (ArgumentError, TypeError) as error:
         raise UsageError(condense(str(error))) from None
-    return _cell(options, places), TrainerOptions(**options["trainer"]), options
+    return _cell(options, places), TrainerOptions(**options["trainer"], compile=options["compile"]), options
 
 
 def _part(name: str, options: dict[str, Any], places: dict[str, str]) -> Part:
@@ -94,7 +96,7 @@ def _cell(options: dict[str, Any], places: dict[str, str]) -> Cell:
         elif options["tokenizer"] is not None or options["corpus"] is not None:
             raise UsageError(f"--task {task.name} is not made of text: it takes no --tokenizer or --corpus")
         if options["n_params"] is not None:
-            model = fit_width(model, _count(options["n_params"]))
+            model = fit_width(model, parse_count(options["n_params"]))
         defaults = DEFAULT_LAGS if corpus is None else DEFAULT_TEXT_LAGS
         lags = options["lags"] or defaults[options["regime"]]
         shared = {key: options[key] for key in ("regime", "bisect", "seed", "precision")}
@@ -105,10 +107,3 @@ def _cell(options: dict[str, Any], places: dict[str, str]) -> Cell:
         first = error.errors()[0]
         where = ".".join(str(key) for key in first["loc"])
         raise UsageError(f"--{where}: {first['msg'].removeprefix('Value error, ')}".removeprefix("--: ")) from None
-
-
-def _count(text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", text)
-    if not match:
-        raise UsageError(f'--n-params: expected a count like 50000, 100k or 1M, got "{text}"')
-    return round(float(match[1]) * {"": 1, "k": 1_000, "M": 1_000_000}[match[2]])

@@ -11,7 +11,7 @@ from tasks.tokenizers import Tokenizer
 
 SELECTORS = {"model": SequenceModel, "task": Task, "tokenizer": Tokenizer}
 FROM_TEXT = {"corpus", "tokenizer"}  # arguments of a task that options of their own provide
-FLAGS = {"--bisect", "--fresh"}  # may stand without a value
+FLAGS = {"--bisect", "--fresh", "--compile"}  # may stand without a value
 
 
 def resolve(argv: Sequence[str], known: set[str]) -> tuple[list[str], dict[str, str]]:

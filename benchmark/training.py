@@ -31,12 +31,14 @@ class TrainerOptions:
         devices: how many devices share each batch
         num_nodes: how many machines do
         strategy: ddp, fsdp, … or auto
+        compile: run the model through torch.compile
     """
 
     accelerator: str = "auto"
     devices: int = 1
     num_nodes: int = 1
     strategy: str = "auto"
+    compile: bool = False
 
 
 def _strengths(module: lightning.LightningModule) -> list[float]:
@@ -121,6 +123,8 @@ def fit(
 ) -> Trained:
     """Train `model` on what `feed` hands out, within the cell's budget, and keep the best validated weights."""
     budget = cell.budget
+    if options.compile:
+        model.compile()
     lit = LitSequence(model, task.spec, budget, suffix)
     task.serve(feed)
     lit.serve(feed)
@@ -153,6 +157,7 @@ def fit(
 def check(options: TrainerOptions, precision: str) -> None:
     """Raise ValueError, in Lightning's words, where this machine cannot train as `options` say."""
     hardware: Any = {**asdict(options), "precision": precision}
+    del hardware["compile"]  # ours, not the Trainer's
     silent: Any = dict.fromkeys(
         ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
     )

@@ -1,9 +1,12 @@
 """The contract every architecture keeps."""
 
+import copy
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 
 class SequenceModel(nn.Module, ABC):
@@ -16,8 +19,7 @@ class SequenceModel(nn.Module, ABC):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        if dim < 1:
-            raise ValueError(f"dim must be at least 1, got {dim}")
+        at_least(1, dim=dim)
         self.dim = dim
 
     @abstractmethod
@@ -29,12 +31,15 @@ class SequenceModel(nn.Module, ABC):
         return None
 
     def flops(self, length: int) -> int:
-        """Floating-point operations of the forward pass of one sequence, a multiply-add counted as two.
+        """Floating-point operations of the forward pass of one sequence, as torch's own counter sees them.
 
-        The default uses every parameter once a position: right for recurrences and convolutions, too low
-        wherever positions are compared with each other.
+        It counts matrix products and convolutions, a multiply-add as two, and attention's whole square of scores;
+        what works element by element it leaves out.
         """
-        return 2 * length * sum(p.numel() for p in self.parameters())
+        counter = FlopCounterMode(display=False)
+        with counter, torch.no_grad():
+            copy.deepcopy(self).to("meta")(torch.empty(1, length, self.dim, device="meta"))
+        return counter.get_total_flops()
 
 
 class StreamingModel(SequenceModel):
@@ -42,8 +47,35 @@ class StreamingModel(SequenceModel):
 
     @abstractmethod
     def init_state(self, batch: int) -> Any:
-        """The state before the first input."""
+        """The state before the first input: tensors with the batch first, in lists, tuples or dicts."""
 
     @abstractmethod
     def step(self, x_t: Tensor, state: Any) -> tuple[Tensor, Any]:
         """One input (B, D) and the state -> one output (B, D) and the next state."""
+
+    def zeros(self, *shape: int) -> Tensor:
+        """Zeros on the parameters' device and of their precision."""
+        like = next(self.parameters(), torch.empty(0))
+        return like.new_zeros(shape)
+
+
+def at_least(minimum: int, **values: int) -> None:
+    """Raise ValueError naming the first of `values` below `minimum`."""
+    for name, value in values.items():
+        if value < minimum:
+            raise ValueError(f"{name} must be at least {minimum}, got {value}")
+
+
+def one_of(choices: tuple[str, ...], **values: str) -> None:
+    """Raise ValueError naming the first of `values` that is not among `choices`."""
+    for name, value in values.items():
+        if value not in choices:
+            raise ValueError(f'{name} must be one of {", ".join(choices)}, got "{value}"')
+
+
+def divisible(dim: int, **parts: int) -> None:
+    """Raise ValueError naming the first of `parts` that does not divide `dim`."""
+    at_least(1, **parts)
+    for name, part in parts.items():
+        if dim % part:
+            raise ValueError(f"dim must be a multiple of {name}, got dim={dim}, {name}={part}")

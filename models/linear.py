@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from models.base import StreamingModel
+from models.base import StreamingModel, at_least
 
 
 class Linear(StreamingModel):
@@ -17,8 +17,7 @@ class Linear(StreamingModel):
         super().__init__(dim)
         if not 0 <= rho <= 1:
             raise ValueError(f"rho must lie in [0, 1], got {rho}")
-        if chunk < 1:
-            raise ValueError(f"chunk must be at least 1, got {chunk}")
+        at_least(1, chunk=chunk)
         self.rho, self.chunk = rho, chunk
 
     def forward(self, x: Tensor) -> Tensor:
@@ -34,13 +33,9 @@ class Linear(StreamingModel):
 
     def init_state(self, batch: int) -> Tensor:
         """Zeros (B, D)."""
-        return torch.zeros(batch, self.dim)
+        return self.zeros(batch, self.dim)
 
     def step(self, x_t: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """(B, D), (B, D) -> (B, D), (B, D)."""
         h = self.rho * state + x_t
         return h, h
-
-    def flops(self, length: int) -> int:
-        """A multiply-add a channel and position, as a recurrence would spend."""
-        return 2 * length * self.dim

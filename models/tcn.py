@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, pad
 
-from models.base import StreamingModel
+from models.base import StreamingModel, at_least
 
 
 class Level(nn.Module):
@@ -39,10 +39,8 @@ class Tcn(StreamingModel):
 
     def __init__(self, dim: int = 64, levels: int = 6, kernel: int = 4) -> None:
         super().__init__(dim)
-        if levels < 1:
-            raise ValueError(f"levels must be at least 1, got {levels}")
-        if kernel < 2:
-            raise ValueError(f"kernel must be at least 2, got {kernel}")
+        at_least(1, levels=levels)
+        at_least(2, kernel=kernel)
         self.reaches = [(kernel - 1) * 2**level for level in range(levels)]
         self.levels = nn.ModuleList(Level(dim, kernel, 2**level) for level in range(levels))
 
@@ -58,8 +56,7 @@ class Tcn(StreamingModel):
 
     def init_state(self, batch: int) -> list[Tensor]:
         """Zeros: what padding puts before the first input."""
-        like = next(self.parameters())
-        return [torch.zeros(batch, reach, self.dim, device=like.device, dtype=like.dtype) for reach in self.reaches]
+        return [self.zeros(batch, reach, self.dim) for reach in self.reaches]
 
     def step(self, x_t: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """(B, D) and the state -> (B, D) and the next state."""

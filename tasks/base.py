@@ -32,7 +32,8 @@ class TaskSpec:
     """What is known of a task before any data is made.
 
     `chance` is the best score without the source or its binding: an accuracy, or a mean squared error. `baseline` is
-    the literature's own, knowing nothing at all. `n_inputs` counts symbols or channels.
+    the literature's own, knowing nothing at all. `n_inputs` counts symbols or channels. `teacher_forced` says that the
+    inputs hold targets of earlier positions, as in language modelling: a model that is not causal would read them.
     """
 
     inputs: Literal["symbols", "channels"]
@@ -43,6 +44,7 @@ class TaskSpec:
     baseline: float
     lag_unit: Literal["steps", "bytes"]
     min_lag: int
+    teacher_forced: bool = False
 
     def strength(self, score: float) -> float:
         """s = (score − chance) / (1 − chance), 1 for a perfect memory and 0 for none; for an error 1 − mse/chance."""

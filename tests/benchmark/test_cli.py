@@ -210,7 +210,7 @@ def test_names_with_a_pattern_and_no_others() -> None:
 
 
 def test_a_number_of_parameters_chooses_the_width() -> None:
-    assert made("--model", "gru", "--task", "mqar", "--n-params", "100k").model.init_args["dim"] == 88
+    assert made("--model", "gru", "--task", "mqar", "--n-params", "100k").model.init_args["dim"] == 90
 
 
 @pytest.mark.parametrize("name", names("tables"))
@@ -244,3 +244,22 @@ def test_expand_is_the_grid_of_its_lists() -> None:
     row = {"model": ["a", "b"], "task": "t", "seed": [0, 1, 2]}
     expected = [["--model", m, "--task", "t", "--seed", str(s)] for m, s in itertools.product("ab", range(3))]
     assert expand(row) == expected
+
+
+def test_a_model_that_reads_ahead_is_refused_only_where_the_targets_lie_ahead(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "both.py"
+    path.write_text(
+        "from models.base import SequenceModel\n"
+        "from tasks.delayed_recall import DelayedRecall\n"
+        "from dataclasses import replace\n"
+        "class Mean(SequenceModel):\n    causal = False\n    def __init__(self, dim: int = 8):\n"
+        "        super().__init__(dim)\n    def forward(self, x):\n        return x + x.mean(1, keepdim=True)\n"
+        "class Forced(DelayedRecall):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.spec = replace(self.spec, teacher_forced=True)\n"
+    )
+    words = ["run", "--model", f"{path}:Mean", *SHORT, "--lags", "1,2", "--output", str(tmp_path), "--task"]
+    assert call([*words, f"{path}:Forced"]) == 2
+    assert "it would read them; choose a causal model" in capsys.readouterr().err
+    assert call([*words, "delayed_recall"]) == 0

@@ -1,84 +1,157 @@
-"""Every YAML in configs/models keeps the contract of models/base.py."""
+"""Every YAML in configs/models keeps the contract of models/base.py, and the contract catches those who do not."""
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+from benchmark.contract import CHECKS, Breach
 from benchmark.registry import entry, load_class, names
 from models.base import SequenceModel, StreamingModel
 
+DIM = 16
 
-def build(name: str, **arguments: int) -> SequenceModel:
+
+def built(name: str, **changes: int) -> SequenceModel:
     found = entry("models", name)
     torch.manual_seed(0)
-    return load_class(found["class_path"])(**found["init_args"] | arguments)
+    return load_class(found["class_path"])(**found["init_args"] | {"dim": DIM} | changes)
 
 
-@pytest.fixture(params=names("models"))
-def model(request: pytest.FixtureRequest) -> SequenceModel:
-    return build(request.param, dim=16)
-
-
-@pytest.mark.parametrize("length", [1, 2, 257])
-def test_shape_and_width(model: SequenceModel, length: int) -> None:
-    assert model.dim == 16
-    assert model(torch.randn(3, length, 16)).shape == (3, length, 16)
-
-
-def test_the_future_is_not_seen(model: SequenceModel) -> None:
-    assert model.causal
-    x = torch.randn(2, 70, 16)
-    later = x.clone()
-    later[:, 41:] = torch.randn(2, 29, 16)
-    difference = (model(x) - model(later)).abs().amax((0, 2))
-    assert difference[:41].max() < 1e-6
-    assert difference[41] > 1e-4
-
-
-def test_gradient_reaches_every_parameter_and_every_input(model: SequenceModel) -> None:
-    x = torch.randn(2, 30, 16, requires_grad=True)
-    model(x)[:, -1].square().sum().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
-    assert x.grad is not None
-    assert (x.grad.abs().amax((0, 2)) > 0).all()
-
-
-def test_steps_equal_forward(model: SequenceModel) -> None:
-    if not isinstance(model, StreamingModel):
-        assert not hasattr(model, "step")
-        return
-    x = torch.randn(3, 90, 16)
-    state, outputs = model.init_state(3), []
-    for x_t in x.unbind(1):
-        y, state = model.step(x_t, state)
-        outputs.append(y)
-    torch.testing.assert_close(torch.stack(outputs, 1), model(x), rtol=1e-5, atol=2e-5)
-
-
-def test_same_output_from_reloaded_weights(model: SequenceModel, request: pytest.FixtureRequest) -> None:
-    x = torch.randn(2, 20, 16)
-    name = request.node.callspec.params["model"]
-    torch.manual_seed(1)
-    found = entry("models", name)
-    other = load_class(found["class_path"])(**found["init_args"] | {"dim": 16})
-    other.load_state_dict(model.state_dict())
-    assert torch.equal(model(x), other(x))
-
-
-def test_receptive_field_is_exact(model: SequenceModel) -> None:
-    """An input just inside it moves the last output, one just outside does not."""
-    reach = model.receptive_field(600)
-    if reach is None:
-        return
-    x = torch.randn(1, reach + 3, 16)
-    moved = []
-    for lag in (reach - 1, reach):
-        other = x.clone()
-        other[:, -1 - lag] = 10 * torch.randn(16)
-        moved.append(bool((model(other)[:, -1] != model(x)[:, -1]).any()))
-    assert moved == [True, False]
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("name", names("models"))
+def test_contract(name: str, check: str) -> None:
+    CHECKS[check](lambda: built(name))
 
 
 @pytest.mark.parametrize("name", names("models"))
-def test_width_must_be_positive(name: str) -> None:
+def test_width(name: str) -> None:
+    assert built(name, dim=32).dim == 32
     with pytest.raises(ValueError, match="dim"):
-        build(name, dim=0)
+        built(name, dim=0)
+
+
+class Faulty(StreamingModel):
+    """A running mean of x, and then one fault."""
+
+    def __init__(self, dim: int = DIM) -> None:
+        super().__init__(dim)
+        self.scale = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * x.cumsum(1)
+
+    def init_state(self, batch: int) -> Any:
+        return self.zeros(batch, self.dim)
+
+    def step(self, x_t: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return self.scale * (state + x_t), state + x_t
+
+
+class Transposes(Faulty):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)[:, :-1] if x.shape[1] == 2 else super().forward(x)
+
+
+class Peeks(Faulty):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + 1e-3 * x.roll(-1, 1)
+
+
+class SaysItPeeks(Faulty):
+    causal = False
+
+
+class Lags(Faulty):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).roll(1, 1)
+
+
+class StepsApart(Faulty):
+    def step(self, x_t: Tensor, state: Any) -> tuple[Tensor, Any]:
+        return self.scale * (0.999 * state + x_t), 0.999 * state + x_t
+
+
+class Grows(Faulty):
+    def step(self, x_t: Tensor, state: Any) -> tuple[Tensor, Any]:
+        past = state if isinstance(state, list) else []
+        return self.scale * sum([*past, x_t]), [*past, x_t]
+
+
+class Idle(Faulty):
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Linear(2, 2)
+
+
+class Explodes(Faulty):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * 1.05 ** torch.arange(x.shape[1], dtype=x.dtype)[:, None]
+
+
+class Mixes(Faulty):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x - x.mean(0))
+
+
+class Drifts(Faulty):
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(x) * self.calls
+
+
+class Hoards(Faulty):
+    def __init__(self) -> None:
+        super().__init__()
+        self.drawn = torch.rand(DIM)  # neither a parameter nor a buffer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * self.drawn
+
+
+class ClaimsTooLittle(Faulty):
+    def receptive_field(self, length: int) -> int:
+        return 5
+
+
+class ClaimsTooMuch(Faulty):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * x
+
+    def receptive_field(self, length: int) -> int:
+        return 5
+
+
+class Casts(Faulty):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + 5 * (x @ x.transpose(1, 2) @ x) * float(torch.is_autocast_enabled("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "check", "message"),
+    [
+        (Transposes, "shape", r"\(3, 2, 16\) gave output \(3, 1, 16\)"),
+        (Peeks, "causality", "output 40 changes"),
+        (SaysItPeeks, "causality", "no output depends on a later input"),
+        (Lags, "causality", "output 41 does not depend on input 41|changes"),
+        (StepsApart, "step = forward", "first at position"),
+        (Grows, "step = forward", "grows from"),
+        (Idle, "gradients", "unused.weight, unused.bias"),
+        (Explodes, "long inputs", "not finite"),
+        (Mixes, "independent sequences", "alone"),
+        (Drifts, "determinism", "two outputs"),
+        (Hoards, "reloading", "another output"),
+        (ClaimsTooLittle, "receptive field", "says 5 inputs, but an output depends on"),
+        (ClaimsTooMuch, "receptive field", "no output depends on more than 1"),
+        (Casts, "mixed precision", "off by"),
+    ],
+)
+def test_each_clause_catches_its_fault(fault: Callable[[], SequenceModel], check: str, message: str) -> None:
+    with pytest.raises(Breach, match=message):
+        CHECKS[check](fault)
+    if fault is not SaysItPeeks:
+        CHECKS[check](Faulty)

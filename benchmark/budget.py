@@ -1,0 +1,100 @@
+"""What a model costs before it is run: parameters, operations, state; and the width that fits a budget."""
+
+import inspect
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from benchmark.registry import UsageError, entry, load_class
+from leaderboard.record import Part
+from models.base import SequenceModel, StreamingModel
+
+WIDEST = 2**14
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What one architecture is at one width; FLOPs and the bound at one length."""
+
+    dim: int
+    n_params: int
+    flops_per_token: float
+    state_bytes: int | None  # None: it does not stream
+    bound: int | None  # inputs that an output can depend on; None: all
+    causal: bool
+
+
+def sizes(model: SequenceModel, length: int) -> Sizes:
+    """Parameters of the model itself (no embedding, no head), FLOPs of the forward pass a position, float32 state."""
+    return Sizes(
+        dim=model.dim,
+        n_params=count(model),
+        flops_per_token=model.flops(length) / length,
+        state_bytes=n_bytes(model.init_state(1)) if isinstance(model, StreamingModel) else None,
+        bound=model.receptive_field(length),
+        causal=model.causal,
+    )
+
+
+def count(model: torch.nn.Module) -> int:
+    """Numbers that training can change."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def n_bytes(state: object) -> int:
+    """Bytes of the tensors in a state, however nested."""
+    if isinstance(state, Tensor):
+        return state.numel() * state.element_size()
+    parts = state.values() if isinstance(state, dict) else state if isinstance(state, list | tuple) else ()
+    return sum(n_bytes(part) for part in parts)
+
+
+def parse_count(text: str) -> int:
+    """'50000', '100k' or '1.5M' -> a number. Raises UsageError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", text)
+    if not match:
+        raise UsageError(f'--n-params: expected a count like 50000, 100k or 1M, got "{text}"')
+    return round(float(match[1]) * {"": 1, "k": 1_000, "M": 1_000_000}[match[2]])
+
+
+def part_named(name: str) -> Part:
+    """The model a name stands for, as its YAML has it. Raises UsageError."""
+    found = entry("models", name)
+    return Part(name=name, class_path=found["class_path"], init_args=found["init_args"])
+
+
+def fit_width(part: Part, target: int) -> Part:
+    """`part` at the width whose own parameters (no embedding, no head) come closest to `target` from below.
+
+    Widths that the model refuses (heads that do not divide them) are passed over. Raises UsageError where the
+    narrowest model is already too large, or where no parameter depends on the width.
+    """
+    model_class = load_class(part.class_path)
+    if "dim" not in inspect.signature(model_class).parameters:
+        raise UsageError(f"--n-params: {part.name} has no dim to choose")
+
+    def parameters(dim: int) -> int | None:
+        try:
+            with torch.device("meta"), torch.random.fork_rng(devices=[]):
+                return count(model_class(**part.init_args | {"dim": dim}))
+        except ValueError:
+            return None
+
+    step = next((dim for dim in range(1, 257) if parameters(dim) is not None), None)
+    if step is None:
+        model_class(**part.init_args)  # says what is wrong, if it is not the width
+        raise UsageError(f"--n-params: {part.name} refuses every width up to 256")
+    if not parameters(2 * step) or parameters(step) == parameters(2 * step):
+        raise UsageError(f"--n-params: {part.name} has no parameters that a width could change")
+    low, high = 1, 2  # in multiples of the narrowest width that it accepts
+    while (parameters(high * step) or 0) <= target and high * step < WIDEST:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if (parameters(middle * step) or 0) <= target else (low, middle)
+    found = parameters(low * step) or 0
+    if found > target:
+        raise UsageError(f"--n-params {target}: {part.name} has {found} at its narrowest, dim={step}")
+    return part.model_copy(update={"init_args": part.init_args | {"dim": low * step}})
