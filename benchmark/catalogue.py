@@ -14,9 +14,9 @@ def show(n_params: int, length: int) -> int:
     """A line a model, its name first."""
     console = Console(highlight=False)
     said = (
-        f"Widths for at most {n_params:,} parameters, embedding and head apart; inputs of {length:,} positions. FLOPs: of "
-        "the forward pass, matrix products alone. state: what streaming carries, float32. sees: inputs that an output can "
-        "depend on."
+        f"Widths for at most {n_params:,} parameters, embedding and head apart; inputs of {length:,} positions.\n"
+        "FLOPs: of the forward pass, matrix products alone. state: what streaming carries, float32.\n"
+        "sees: inputs that an output can depend on."
     )
     if not console.is_terminal:
         for name in names("models"):

@@ -22,6 +22,7 @@ LISTINGS = {
 COMMANDS = {
     "table": "reproduce a table: train what is missing, print it, draw it",
     "run": "train and measure one model on one task",
+    "cost": "seconds and memory against length, width or state size, with fitted exponents",
     "report": "tables and plots again, from the records in a folder",
     **LISTINGS,
 }
@@ -31,9 +32,9 @@ EPILOG = "A name stands for a YAML in configs/; a path to a YAML, or path/to/fil
 def main() -> None:
     """Entry point of `spanbench` and `python -m benchmark`.
 
-    `run` trains in this very process, and malloc and OpenMP read their settings when a process starts.
+    `run` and `cost` work in this very process, and malloc and OpenMP read their settings when a process starts.
     """
-    if sys.argv[1:2] == ["run"] and environment.missing() and os.name == "posix":
+    if sys.argv[1:2] in (["run"], ["cost"]) and environment.missing() and os.name == "posix":
         os.environ.update(environment.missing())
         os.execv(sys.executable, [sys.executable, "-m", "benchmark", *sys.argv[1:]])
     sys.exit(call(sys.argv[1:]))
@@ -137,6 +138,15 @@ def _parsers() -> dict[str, tuple[ArgumentParser, Callable[..., int]]]:
     table.add_argument("--workers", type=int | None, help="processes, one core each (default: one a core)")
     table.add_argument("--fresh", type=bool, nargs="?", const=True, default=False, help="run finished cells again")
     add_wandb(table)
+    costs = add("cost", _cost)
+    costs.add_argument("--model", required=True, help="names, comma-separated")
+    costs.add_argument("--length", default="256,512,1024,2048,4096,8192", help="positions, comma-separated")
+    costs.add_argument("--dim", default="64", help="widths, comma-separated")
+    costs.add_argument("--state", type=str | None, help="state sizes, comma-separated, for models that have a state")
+    costs.add_argument("--batch", type=int, default=4, help="sequences in a training step")
+    costs.add_argument("--rounds", type=int, default=5, help="whole sweeps; medians and intervals are over them")
+    costs.add_argument("--device", type=str | None, help="cpu or cuda (default: cuda where there is one)")
+    costs.add_argument("--output", default="runs", help="table, plot and figures go to OUTPUT/cost")
     report = add("report", _report)
     report.add_argument("folder", help="a folder with records/ in it, such as runs/quick")
     for kind in LISTINGS:
@@ -152,6 +162,12 @@ def _table(**options: object) -> int:
     from benchmark import commands
 
     return commands.table(**options)  # pyright: ignore[reportArgumentType]
+
+
+def _cost(**options: object) -> int:
+    from benchmark import cost
+
+    return cost.cost(**options)  # pyright: ignore[reportArgumentType]
 
 
 def _report(folder: str) -> int:

@@ -1,7 +1,6 @@
 """The commands that train: one cell, or a table of them."""
 
 import os
-import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from rich.console import Console
 from benchmark.cells import build, build_task
 from benchmark.display import Display, duration, title
 from benchmark.options import cell_parser, make_cell
-from benchmark.parsing import add_wandb
+from benchmark.parsing import add_wandb, check_output
 from benchmark.pool import run_cells
 from benchmark.registry import UsageError
 from benchmark.reporting import print_cell, print_report
@@ -40,7 +39,7 @@ def run(argv: Sequence[str]) -> int:
         check(trainer, cell.precision)
     except ValueError as error:
         raise UsageError(f"--trainer: {error}") from None
-    _refuse_unwritable(options.folder)
+    check_output(options.folder)
     path = options.folder / "records" / f"{cell.id}.json"
     if rest["fresh"]:
         _forget(cell, options.folder)
@@ -61,7 +60,7 @@ def table(name: str, output: str, workers: int | None, fresh: bool, wandb: Mode 
     cells = chosen.cells()
     _refuse_impossible(cells)
     options = RunOptions(Path(output) / chosen.name, wandb or default_mode(), chosen.name)
-    _refuse_unwritable(options.folder)
+    check_output(options.folder)
     console = Console()
     if fresh:
         for cell in cells:
@@ -127,15 +126,6 @@ def _refuse_impossible(cells: Sequence[Cell]) -> None:
             raise UsageError(
                 f"{title(cell)}: --lags: the shortest lag of this task is {task.spec.min_lag}, got {min(cell.lags)}"
             )
-
-
-def _refuse_unwritable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return
-    except OSError as error:
-        raise UsageError(f"--output: cannot write to {folder}: {error.strerror}") from None
 
 
 def _forget(cell: Cell, folder: Path) -> None:

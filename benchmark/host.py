@@ -47,12 +47,17 @@ def commit() -> str | None:
     return head.stdout.strip() + "+" * bool(dirty)
 
 
+def device_name(kind: str) -> str:
+    """The GPU's own name, or cpu."""
+    return torch.cuda.get_device_name() if kind == "cuda" else kind
+
+
 def describe(seconds: float, device: str) -> Host:
     """The host part of a record that took `seconds` on `device`."""
     return Host(
         seconds=seconds,
         peak_bytes=peak_bytes(),
-        device=torch.cuda.get_device_name() if device == "cuda" else device,
+        device=device_name(device),
         machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         versions={"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
         commit=commit(),

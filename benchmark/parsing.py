@@ -1,9 +1,13 @@
-"""What parsers share: help without type signatures, complaints in one line, and --wandb."""
+"""What parsers share: help without type signatures, complaints in one line, --output and --wandb."""
 
 import re
+import tempfile
 from argparse import SUPPRESS, Action
+from pathlib import Path
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
+
+from benchmark.registry import UsageError
 
 
 class PlainHelp(DefaultHelpFormatter):
@@ -30,3 +34,13 @@ def add_wandb(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--wandb", choices=("online", "offline", "disabled"), help="default: online with an account, else offline"
     )
+
+
+def check_output(folder: Path) -> None:
+    """Make the folder that --output asks for. Raises UsageError where nothing can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise UsageError(f"--output: cannot write to {folder}: {error.strerror}") from None
