@@ -6,34 +6,29 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from models.torch_recurrence import TorchRecurrence
+from models.torch_recurrence import GatedRecurrence
 
 
-class Gru(TorchRecurrence):
+class Gru(GatedRecurrence):
     """h_t = (1 − z_t) n_t + z_t h_{t−1}, with n_t = tanh(W x_t + r_t ∘ (U h_{t−1} + b)) (arXiv:1406.1078).
 
     z and r are sigmoids of x_t and h_{t−1}; the reset gate acts after U, as in cuDNN. `forget_bias` is z's bias at
-    the start of training: a unit then keeps σ(forget_bias) of itself a step. State (layers, B, D).
+    the start of training: a unit then keeps σ(forget_bias) of itself a step. `forget_gates` are z. State: h of every
+    layer, (B, D).
 
     On a CPU, where torch's own GRU spends its time on the bookkeeping of autograd, the recurrence below runs instead,
     with the same parameters.
     """
 
-    cell_type = nn.GRU
-
     def __init__(self, dim: int = 64, layers: int = 2, forget_bias: float = 0.0) -> None:
-        super().__init__(dim, layers)
-        self.set_gate_bias(1, forget_bias)  # torch stacks the gates r, z, n
+        super().__init__(dim, (nn.GRU(dim, dim, batch_first=True) for _ in range(layers)), forget_bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, L, D) -> (B, L, D)."""
+    def run(self, cell: nn.Module, x: Tensor) -> Tensor:
+        """One layer's outputs: (B, L, D) -> (B, L, D)."""
         if x.device.type != "cpu":
-            return super().forward(x)
-        h = x.transpose(0, 1)  # (L, B, D)
-        for layer in range(self.layers):
-            w, u, b, c = (getattr(self.cells, f"{name}_l{layer}") for name in self.parameter_names)
-            h = _GruRecurrence.apply(nn.functional.linear(h, w, b), u, c)
-        return h.transpose(0, 1)
+            return super().run(cell, x)
+        w, u, b, c = cell.parameters()
+        return _GruRecurrence.apply(nn.functional.linear(x.transpose(0, 1), w, b), u, c).transpose(0, 1)
 
 
 class _GruRecurrence(torch.autograd.Function):
