@@ -3,6 +3,7 @@
 import inspect
 import re
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from leaderboard.record import Part
 from models.base import SequenceModel, StreamingModel
 
 WIDEST = 2**14
+COARSEST = 256  # the largest step between widths that a model accepts
 
 
 @dataclass(frozen=True)
@@ -82,19 +84,31 @@ def fit_width(part: Part, target: int) -> Part:
         except ValueError:
             return None
 
-    step = next((dim for dim in range(1, 257) if parameters(dim) is not None), None)
-    if step is None:
+    @cache
+    def accepted(dim: int) -> tuple[int, int] | None:
+        """The widest model no wider than `dim`: width and parameters."""
+        tried = ((width, parameters(width)) for width in range(dim, max(0, dim - COARSEST), -1))
+        return next(((width, found) for width, found in tried if found is not None), None)
+
+    def fits(dim: int) -> bool:
+        return (found := accepted(dim)) is None or found[1] <= target
+
+    narrowest = next((dim for dim in range(1, COARSEST + 1) if accepted(dim)), None)
+    if narrowest is None:
         model_class(**part.init_args)  # says what is wrong, if it is not the width
-        raise UsageError(f"--n-params: {part.name} refuses every width up to 256")
-    if not parameters(2 * step) or parameters(step) == parameters(2 * step):
+        raise UsageError(f"--n-params: {part.name} refuses every width up to {COARSEST}")
+    if accepted(narrowest) == accepted(2 * narrowest) or parameters(narrowest) == 0:
         raise UsageError(f"--n-params: {part.name} has no parameters that a width could change")
-    low, high = 1, 2  # in multiples of the narrowest width that it accepts
-    while (parameters(high * step) or 0) <= target and high * step < WIDEST:
+    if not fits(narrowest):
+        raise UsageError(
+            f"--n-params {target}: {part.name} has {parameters(narrowest)} at its narrowest, dim={narrowest}"
+        )
+    low, high = narrowest, 2 * narrowest
+    while fits(high) and high < WIDEST:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if (parameters(middle * step) or 0) <= target else (low, middle)
-    found = parameters(low * step) or 0
-    if found > target:
-        raise UsageError(f"--n-params {target}: {part.name} has {found} at its narrowest, dim={step}")
-    return part.model_copy(update={"init_args": part.init_args | {"dim": low * step}})
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    found = accepted(low)
+    assert found is not None
+    return part.model_copy(update={"init_args": part.init_args | {"dim": found[0]}})

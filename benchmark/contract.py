@@ -84,9 +84,10 @@ def streaming(build: Build) -> None:
 
 
 def gradients(build: Build) -> None:
-    """The last output's loss reaches every parameter."""
+    """The loss at the last output reaches every parameter; of a model that reads ahead, the loss at all of them."""
     model = build()
-    model(inputs(model, 2, 30).requires_grad_())[:, -1].square().sum().backward()
+    y = model(inputs(model, 2, 30).requires_grad_())
+    (y[:, -1:] if model.causal else y).square().sum().backward()
     without = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     if without:
         raise Breach(f"no gradient reaches {', '.join(without)}")
@@ -146,12 +147,12 @@ def receptive_field(build: Build) -> None:
         return
     length = 2 * reach + 3
     x = inputs(model, 1, length).double()
-    base, seen = model(x), 0
+    base, seen = model(x).detach(), 0
     for start in range(0, reach + 1, 64):  # one input perturbed a row, 64 rows a batch
         rows = torch.arange(start, min(start + 64, reach + 1))
         other = x.repeat(len(rows), 1, 1)
         other[torch.arange(len(rows)), rows] += 10 * inputs(model, 1, 1, seed=3).double()[0, 0]
-        moved = (model(other) != base).any(2)  # (rows, L)
+        moved = ((model(other).detach() - base).abs() > 1e-10 * base.abs().amax()).any(2)  # (rows, L)
         last = (moved * torch.arange(length)).amax(1)
         seen = max(seen, int((last - rows).max()) + 1)
     if seen > reach:

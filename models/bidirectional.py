@@ -32,10 +32,14 @@ class BidirectionalRecurrence(SequenceModel):
     def __init__(self, dim: int, cell: str) -> None:
         super().__init__(dim)
         recurrent = recurrence_named("cell", cell)
-        self.ahead, self.behind = (recurrent(dim, layers=1) for _ in range(2))  # pyright: ignore[reportCallIssue]
+        self.ahead, self.behind = (recurrent(dim, layers=1) for _ in range(2))
         self.merge = nn.Linear(2 * dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D)."""
         both = torch.cat((self.ahead(x), self.behind(x.flip(1)).flip(1)), dim=-1)  # (B, L, 2D)
         return self.merge(both)
+
+    def flops(self, length: int) -> int:
+        """The cells' own, and the map."""
+        return self.ahead.flops(length) + self.behind.flops(length) + 2 * length * self.merge.weight.numel()

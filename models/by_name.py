@@ -3,12 +3,13 @@
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Callable
 
 import models
 from models.base import StreamingModel
 
 
-def recurrence_named(option: str, name: str) -> type[StreamingModel]:
+def recurrence_named(option: str, name: str) -> Callable[..., StreamingModel]:
     """The streaming architecture of layers in models/NAME.py: min_gru is MinGru in models/min_gru.py.
 
     Raises ValueError naming `option` and its choices.

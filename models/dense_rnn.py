@@ -20,10 +20,6 @@ class DenseRnn(StreamingStack):
     def __init__(self, dim: int = 64, layers: int = 2, order: int = 4, mlp: int = 0) -> None:
         super().__init__(dim, (DenseRecurrence(dim, order) for _ in range(layers)), mlp)
 
-    def flops(self, length: int) -> int:
-        """Every position costs the same, so one is counted."""
-        return length * super().flops(1)
-
 
 class DenseRecurrence(StreamingModel):
     """The recurrence, with [U_m … U_1] in one matrix (D, m·D): a step is one product with the last m states."""
@@ -47,6 +43,10 @@ class DenseRecurrence(StreamingModel):
         """(B, D), (B, m, D) -> (B, D) and the next state."""
         h = torch.tanh(self.input(x_t) + state.flatten(1) @ self.recurrent.t())
         return h, torch.cat((state[:, 1:], h[:, None]), dim=1)
+
+    def flops(self, length: int) -> int:
+        """Every position costs the same, so one is counted."""
+        return length * super().flops(1)
 
 
 class _DenseLoop(torch.autograd.Function):

@@ -45,6 +45,10 @@ class NonexpansiveRecurrence(StreamingModel):
         h = mod_relu(self.input(x_t) + state @ self.recurrent().t(), self.log_threshold.exp())
         return h, h
 
+    def flops(self, length: int) -> int:
+        """Every position costs the same, so one is counted; making U from its parameters is not a matrix product."""
+        return length * super().flops(1)
+
 
 def mod_relu(z: Tensor, theta: Tensor) -> Tensor:
     """Shorten every unit by θ, or to nothing: (…, D), (units,) -> (…, D), with D = planes · units."""

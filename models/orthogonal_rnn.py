@@ -21,10 +21,6 @@ class OrthogonalRnn(StreamingStack):
     def __init__(self, dim: int = 64, layers: int = 2, threshold: float = 0.01, mlp: int = 0) -> None:
         super().__init__(dim, (OrthogonalRecurrence(dim, threshold) for _ in range(layers)), mlp)
 
-    def flops(self, length: int) -> int:
-        """Every position costs the same, so one is counted; the exponential is not a matrix product."""
-        return length * super().flops(1)
-
 
 class OrthogonalRecurrence(NonexpansiveRecurrence):
     """The recurrence over D real units."""

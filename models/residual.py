@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from models.base import SequenceModel, StreamingModel, one_of
+from models.base import SequenceModel, StreamingModel, at_least, one_of
 
 Norm = Literal["pre", "post"]
 
@@ -33,10 +33,12 @@ class Block(nn.Module):
     def __init__(self, mixer: SequenceModel, mlp: int = 0, norm: Norm = "pre") -> None:
         super().__init__()
         one_of(get_args(Norm), norm=norm)
+        at_least(0, mlp=mlp)
         dim = mixer.dim
         self.pre, self.mixer, self.norm_mixer = norm == "pre", mixer, nn.LayerNorm(dim)
         self.mlp = Mlp(dim, mlp * dim) if mlp else None
         self.norm_mlp = nn.LayerNorm(dim) if mlp else None
+        self.mlp_weights = 2 * mlp * dim * dim
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D)."""
@@ -57,11 +59,14 @@ class Block(nn.Module):
 
 
 class ResidualStack(SequenceModel):
-    """One block after the other. A mixer is itself a SequenceModel, one layer without norm or residual."""
+    """One block after the other. A mixer is itself a SequenceModel, one layer without norm or residual.
 
-    def __init__(self, dim: int, mixers: Iterable[SequenceModel], mlp: int = 0, norm: Norm = "pre") -> None:
+    What comes as a block stays one; any other mixer becomes the mixer of one.
+    """
+
+    def __init__(self, dim: int, mixers: Iterable[SequenceModel | Block], mlp: int = 0, norm: Norm = "pre") -> None:
         super().__init__(dim)
-        self.blocks = nn.ModuleList(Block(mixer, mlp, norm) for mixer in mixers)
+        self.blocks = nn.ModuleList(each if isinstance(each, Block) else Block(each, mlp, norm) for each in mixers)
         if not self.blocks:
             raise ValueError("layers must be at least 1, got 0")
 
@@ -73,8 +78,12 @@ class ResidualStack(SequenceModel):
 
     def receptive_field(self, length: int) -> int | None:
         """Each layer adds what its mixer looks back."""
-        looks = [block.mixer.receptive_field(length) for block in self.blocks if isinstance(block, Block)]
+        looks = [block.mixer.receptive_field(length) for block in blocks_of(self)]
         return None if None in looks else sum(look - 1 for look in looks if look is not None) + 1
+
+    def flops(self, length: int) -> int:
+        """The mixers' own, and every weight of the MLPs once a position."""
+        return sum(block.mixer.flops(length) + 2 * length * block.mlp_weights for block in blocks_of(self))
 
 
 class StreamingStack(ResidualStack, StreamingModel):

@@ -22,10 +22,6 @@ class UnitaryRnn(StreamingStack):
     def __init__(self, dim: int = 64, layers: int = 2, threshold: float = 0.01, mlp: int = 0) -> None:
         super().__init__(dim, (UnitaryRecurrence(dim, threshold) for _ in range(layers)), mlp)
 
-    def flops(self, length: int) -> int:
-        """Every position costs the same, so one is counted; the exponential is not a matrix product."""
-        return length * super().flops(1)
-
 
 class UnitaryRecurrence(NonexpansiveRecurrence):
     """The recurrence, in real numbers: V acts on real and imaginary parts as U = [[Re V, −Im V], [Im V, Re V]]."""
