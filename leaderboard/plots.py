@@ -69,6 +69,8 @@ def legend(figure: Figure, handles: Sequence[Line2D], beside: bool = False) -> N
         figure.legend(handles=handles, loc="outside right center", handlelength=2.2)
         return
     columns = max(1, min(len(handles), int(figure.get_figwidth() / 1.55)))
+    further_lines = (len(handles) - 1) // columns
+    figure.set_figheight(figure.get_figheight() + 0.2 * further_lines)
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.2, columnspacing=1.4)
 
 
