@@ -8,6 +8,7 @@ from benchmark.cells import build
 from benchmark.registry import UsageError, entry, names
 
 COLUMNS = ("name", "family", "paper", "dim", "parameters", "FLOPs/token", "state", "sees", "causal", "streams")
+FIGURES = COLUMNS[3:8]
 
 
 def show(n_params: int, length: int) -> int:
@@ -15,20 +16,27 @@ def show(n_params: int, length: int) -> int:
     console = Console(highlight=False)
     said = (
         f"Widths for at most {n_params:,} parameters, embedding and head apart; inputs of {length:,} positions.\n"
-        "FLOPs: of the forward pass, matrix products alone. state: what streaming carries, float32.\n"
+        "FLOPs: of the forward pass, matrix products and Fourier transforms. state: what streaming carries, float32.\n"
         "sees: inputs that an output can depend on."
     )
     if not console.is_terminal:
         for name in names("models"):
-            cells = row(name, n_params, length)
-            print("  ".join([*cells[:3], *map(" ".join, zip(COLUMNS[3:8], cells[3:8], strict=True)), *cells[8:]]))
+            print(line(name, n_params, length))
         return 0
-    table = Table(*COLUMNS, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in COLUMNS:
+        table.add_column(column, justify="right" if column in FIGURES else "left")
     for name in names("models"):
         table.add_row(*row(name, n_params, length))
     console.print(table)
     console.print(f"\n{said}")
     return 0
+
+
+def line(name: str, n_params: int, length: int) -> str:
+    """A model's columns in one line, figures labelled."""
+    cells = row(name, n_params, length)
+    return "  ".join([*cells[:3], *map(" ".join, zip(FIGURES, cells[3:8], strict=True)), *cells[8:]])
 
 
 def row(name: str, n_params: int, length: int) -> tuple[str, ...]:
@@ -38,7 +46,10 @@ def row(name: str, n_params: int, length: int) -> tuple[str, ...]:
         part = fit_width(part, n_params)
     except UsageError:
         part = part_named(name)
-    size = sizes(build(part), length)
+    try:
+        size = sizes(build(part), length)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{name}: {error}") from None
     return (
         name,
         found.get("family", "–"),

@@ -177,14 +177,17 @@ def _report(folder: str) -> int:
 
 
 def _models(name: str | None, n_params: str, length: int) -> int:
-    if name is not None:
-        return _listing("models", name)
     from benchmark import catalogue
     from benchmark.budget import parse_count
 
     if length < 1:
         raise UsageError(f"--length must be at least 1, got {length}")
-    return catalogue.show(parse_count(n_params), length)
+    if name is None:
+        return catalogue.show(parse_count(n_params), length)
+    sizes = catalogue.line(name, parse_count(n_params), length)
+    _listing("models", name)
+    print(f"\n{sizes}")
+    return 0
 
 
 def _listing(kind: str, name: str | None) -> int:

@@ -16,9 +16,9 @@ State = tuple[Tensor, Tensor, Tensor]
 class WindowAttention(Attention, StreamingModel):
     """Rotary attention of each position to itself and the `window` − 1 before it (w in what follows).
 
-    The sequence is cut into blocks of c = min(w, 64). The first ⌈w/c⌉ attend among themselves, every later
-    one to itself and the ⌈w/c⌉ before it, so that the cost grows with L (w + c) and not with L². State: the last w − 1 keys and values,
-    not yet rotated, (B, H, w − 1, d) each, and how many inputs have gone by, (B,).
+    The sequence is cut into blocks of c = min(w, 64). The first ⌈w/c⌉ attend among themselves, every later one to
+    itself and the ⌈w/c⌉ before it, so that the cost grows with L (w + c) and not with L². State: the last w − 1 keys
+    and values, not yet rotated, (B, H, w − 1, d) each, and how many inputs have gone by, (B,).
     """
 
     def __init__(self, dim: int = 64, window: int = 32, head_dim: int = 16) -> None:

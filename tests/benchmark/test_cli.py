@@ -263,3 +263,29 @@ def test_a_model_that_reads_ahead_is_refused_only_where_the_targets_lie_ahead(
     assert call([*words, f"{path}:Forced"]) == 2
     assert "it would read them; choose a causal model" in capsys.readouterr().err
     assert call([*words, "delayed_recall"]) == 0
+
+
+def test_models_stand_side_by_side_at_a_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["models", "--n-params", "20k", "--length", "64"]) == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert list(lines) == names("models")
+    dim = max(d for d in range(1, 99) if 2 * (6 * d * d + 6 * d) <= 20_000)
+    gru = f"recurrence  arXiv:1406.1078  dim {dim}  parameters {2 * (6 * dim * dim + 6 * dim):,}  "
+    assert gru + f"FLOPs/token {24 * dim * dim:,}  state {8 * dim} B  sees all  causal  streams" in lines["gru"]
+    assert "sees 63" in lines["sliding_window"]
+    assert "not causal" in lines["bidirectional"]
+    assert call(["models", "gru", "--n-params", "20k", "--length", "64"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == lines["gru"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--n-params", "many"], '--n-params: expected a count like 50000, 100k or 1M, got "many"'),
+        (["--length", "0"], "--length must be at least 1, got 0"),
+        (["--lenght", "3"], "did you mean --length?"),
+    ],
+)
+def test_a_budget_that_is_none_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["models", *words]) == 2
+    assert said in capsys.readouterr().err
