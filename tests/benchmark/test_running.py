@@ -10,7 +10,10 @@ from safetensors.torch import load_file
 from benchmark import training
 from benchmark.cells import build_model, build_task
 from benchmark.lit_sequence import Diverged, LitSequence
+from benchmark.training import TrainerOptions
 from leaderboard.record import Budget, read_record
+from models.base import SequenceModel
+from models.rnn import Rnn
 from tests.benchmark.cells import TINY, cell, run, without_host
 
 
@@ -138,3 +141,12 @@ def test_an_interrupted_climb_goes_on_where_it_was(tmp_path: Path) -> None:
     assert without_host(resumed) == without_host(whole)
     assert not (folder / "weights-2.safetensors").exists()  # that lag was not trained again
     assert json.loads((folder / "outcome-4.json").read_text())["lag"] == 4
+
+
+def test_compile_runs_the_model_through_torchs_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[type] = []
+    monkeypatch.setattr(SequenceModel, "compile", lambda self: compiled.append(type(self)), raising=False)
+    run(cell(lags=[2]), tmp_path / "plain")
+    assert compiled == []
+    run(cell(lags=[2]), tmp_path / "compiled", trainer=TrainerOptions(compile=True))
+    assert compiled == [Rnn]
