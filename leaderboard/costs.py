@@ -10,10 +10,11 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from scipy import stats
 
-from leaderboard.plots import STYLE, legend, log2_ticks, looks, panels
+from leaderboard.plots import STYLE, legend, log2_ticks, looks, panels, plain
 from leaderboard.record import Strict
 
 Axis = Literal["length", "dim", "state"]
@@ -158,6 +159,9 @@ def draw(study: CostStudy) -> Figure:
             ax.set_xscale("log", base=2)
             ax.set_yscale("log")
             log2_ticks(ax.xaxis, low, high)
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter(FuncFormatter(plain))
+            ax.yaxis.set_minor_locator(NullLocator())
             ax.set_title(title, loc="left")
             ax.set_xlabel(study.axis)
         legend(figure, [Line2D([], [], label=model, **how) for model, how in look.items()])
