@@ -9,11 +9,16 @@ import torch
 from torch import Tensor
 
 from benchmark.registry import UsageError, entry, load_class
+from benchmark.resolver import check_kind
 from leaderboard.record import Part
 from models.base import SequenceModel, StreamingModel
 
 WIDEST = 2**14
 COARSEST = 256  # the largest step between widths that a model accepts
+
+
+class TooLarge(UsageError):  # noqa: N818
+    """No width of a model fits the budget."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,16 @@ def parse_count(text: str) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([kM]?)", text)
     if not match:
         raise UsageError(f'--n-params: expected a count like 50000, 100k or 1M, got "{text}"')
-    return round(float(match[1]) * {"": 1, "k": 1_000, "M": 1_000_000}[match[2]])
+    found = round(float(match[1]) * {"": 1, "k": 1_000, "M": 1_000_000}[match[2]])
+    if found < 1:
+        raise UsageError(f"--n-params must be at least 1, got {text}")
+    return found
 
 
 def part_named(name: str) -> Part:
     """The model a name stands for, as its YAML has it. Raises UsageError."""
     found = entry("models", name)
+    check_kind("model", name, load_class(found["class_path"]))
     return Part(name=name, class_path=found["class_path"], init_args=found["init_args"])
 
 
@@ -100,7 +109,7 @@ def fit_width(part: Part, target: int) -> Part:
     if accepted(narrowest) == accepted(2 * narrowest) or parameters(narrowest) == 0:
         raise UsageError(f"--n-params: {part.name} has no parameters that a width could change")
     if not fits(narrowest):
-        raise UsageError(
+        raise TooLarge(
             f"--n-params {target}: {part.name} has {parameters(narrowest)} at its narrowest, dim={narrowest}"
         )
     low, high = narrowest, 2 * narrowest

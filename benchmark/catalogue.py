@@ -3,8 +3,9 @@
 from rich.console import Console
 from rich.table import Table
 
-from benchmark.budget import fit_width, part_named, sizes
+from benchmark.budget import Sizes, TooLarge, count, fit_width, part_named, sizes
 from benchmark.cells import build
+from benchmark.listing import MODEL_COLUMNS
 from benchmark.registry import UsageError, entry, names
 
 COLUMNS = ("name", "family", "paper", "dim", "parameters", "FLOPs/token", "state", "sees", "causal", "streams")
@@ -14,11 +15,6 @@ FIGURES = COLUMNS[3:8]
 def show(n_params: int, length: int) -> int:
     """A line a model, its name first."""
     console = Console(highlight=False)
-    said = (
-        f"Widths for at most {n_params:,} parameters, embedding and head apart; inputs of {length:,} positions.\n"
-        "FLOPs: of the forward pass, matrix products and Fourier transforms. state: what streaming carries, float32.\n"
-        "sees: inputs that an output can depend on."
-    )
     if not console.is_terminal:
         for name in names("models"):
             print(line(name, n_params, length))
@@ -29,7 +25,7 @@ def show(n_params: int, length: int) -> int:
     for name in names("models"):
         table.add_row(*row(name, n_params, length))
     console.print(table)
-    console.print(f"\n{said}")
+    console.print(f"\nAt most {n_params:,} parameters, inputs of {length:,} positions. {MODEL_COLUMNS}")
     return 0
 
 
@@ -40,20 +36,23 @@ def line(name: str, n_params: int, length: int) -> str:
 
 
 def row(name: str, n_params: int, length: int) -> tuple[str, ...]:
-    """One model's columns as text. A model without parameters, or too wide at its narrowest, stands as it is."""
+    """One model's columns as text. What has no parameters stands as it is; what is too large has no figures."""
     found, part = entry("models", name), part_named(name)
     try:
-        part = fit_width(part, n_params)
-    except UsageError:
-        part = part_named(name)
-    try:
-        size = sizes(build(part), length)
+        model = build(part)
+        if count(model):
+            model = build(fit_width(part, n_params))
+        size = sizes(model, length)
+    except TooLarge:
+        size = None
     except (ValueError, TypeError) as error:
         raise UsageError(f"{name}: {error}") from None
+    figures = ("–", "too many", "–", "–", "–", "–", "–") if size is None else _figures(size)
+    return name, found.get("family", "–"), found.get("paper", "–"), *figures
+
+
+def _figures(size: Sizes) -> tuple[str, ...]:
     return (
-        name,
-        found.get("family", "–"),
-        found.get("paper", "–"),
         str(size.dim),
         f"{size.n_params:,}",
         f"{size.flops_per_token:,.0f}",

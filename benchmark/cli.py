@@ -8,7 +8,7 @@ from functools import partial
 from jsonargparse import ArgumentError, ArgumentParser
 from rich.console import Console
 
-from benchmark import environment
+from benchmark import environment, listing
 from benchmark.parsing import PlainHelp, add_wandb, condense
 from benchmark.registry import UsageError, unknown
 
@@ -108,7 +108,8 @@ def _overview() -> str:
 
 
 def _usage(parser: ArgumentParser, command: str, message: str) -> UsageError:
-    options = {option for action in parser._actions for option in action.option_strings if option.startswith("--")}
+    strings = (option for action in parser._actions for option in action.option_strings)
+    options = {option for option in strings if option.startswith("--") and not option.startswith("--print_")}
     prefix = "unrecognized arguments: "
     first = message.removeprefix(prefix).split()[0].partition("=")[0] if message.startswith(prefix) else ""
     if first.startswith("-"):
@@ -140,7 +141,8 @@ def _parsers() -> dict[str, tuple[ArgumentParser, Callable[..., int]]]:
     add_wandb(table)
     costs = add("cost", _cost)
     costs.add_argument("--model", required=True, help="names, comma-separated")
-    costs.add_argument("--length", default="256,512,1024,2048,4096,8192", help="positions, comma-separated")
+    lengths = "positions, comma-separated (default: 256 to 8192 by octaves; 1024 where another axis has several values)"
+    costs.add_argument("--length", type=str | None, help=lengths)
     costs.add_argument("--dim", default="64", help="widths, comma-separated")
     costs.add_argument("--state", type=str | None, help="state sizes, comma-separated, for models that have a state")
     costs.add_argument("--batch", type=int, default=4, help="sequences in a training step")
@@ -153,6 +155,7 @@ def _parsers() -> dict[str, tuple[ArgumentParser, Callable[..., int]]]:
         function = _models if kind == "models" else partial(_listing, kind)
         add(kind, function).add_argument("name", nargs="?", help="one of them")
     models, _ = found["models"]
+    models.description = f"{COMMANDS['models']}. {listing.MODEL_COLUMNS}"
     models.add_argument("--n-params", default="100k", help="the budget that sets each width")
     models.add_argument("--length", type=int, default=1024, help="of the inputs, in positions")
     return found
@@ -191,6 +194,4 @@ def _models(name: str | None, n_params: str, length: int) -> int:
 
 
 def _listing(kind: str, name: str | None) -> int:
-    from benchmark import listing
-
     return listing.show(kind, name)

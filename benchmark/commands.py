@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
-from benchmark.cells import build, build_task
 from benchmark.display import Display, duration, title
 from benchmark.options import cell_parser, make_cell
 from benchmark.parsing import add_wandb, check_output
 from benchmark.pool import run_cells
+from benchmark.preflight import refuse_impossible
 from benchmark.registry import UsageError
 from benchmark.reporting import print_cell, print_report
 from benchmark.running import RunOptions, run_cell
@@ -34,7 +33,7 @@ def run(argv: Sequence[str]) -> int:
     cell, trainer, rest = make_cell(argv, parser)
     options = RunOptions(Path(rest["output"]) / "run", rest["wandb"] or default_mode(), "run", trainer)
     console = Console(quiet=int(os.environ.get("LOCAL_RANK", "0")) > 0)
-    _refuse_impossible([cell])
+    refuse_impossible([cell])
     try:
         check(trainer, cell.precision)
     except ValueError as error:
@@ -58,7 +57,7 @@ def table(name: str, output: str, workers: int | None, fresh: bool, wandb: Mode 
         raise UsageError(f"--workers must be at least 1, got {workers}")
     chosen = table_named(name)
     cells = chosen.cells()
-    _refuse_impossible(cells)
+    refuse_impossible(cells)
     options = RunOptions(Path(output) / chosen.name, wandb or default_mode(), chosen.name)
     check_output(options.folder)
     console = Console()
@@ -106,26 +105,6 @@ def sync_hint(options: RunOptions) -> str:
     if options.wandb != "offline":
         return ""
     return f"W&B runs are kept offline; to send them: wandb sync {options.folder}/cells/*/wandb/offline-run-*"
-
-
-def _refuse_impossible(cells: Sequence[Cell]) -> None:
-    """Build every task, and every model without its weights, before work starts: a value they refuse is bad usage."""
-    for cell in cells:
-        try:
-            task = build_task(cell)
-            with torch.device("meta"):
-                model = build(cell.model)
-        except (ValueError, TypeError, OSError) as error:
-            raise UsageError(f"{title(cell)}: {error}") from None
-        if task.spec.teacher_forced and not model.causal:
-            raise UsageError(
-                f"{title(cell)}: {cell.model.name} is not causal, and the inputs of {cell.task.name} hold its targets: "
-                "it would read them; choose a causal model"
-            )
-        if min(cell.lags) < task.spec.min_lag:
-            raise UsageError(
-                f"{title(cell)}: --lags: the shortest lag of this task is {task.spec.min_lag}, got {min(cell.lags)}"
-            )
 
 
 def _forget(cell: Cell, folder: Path) -> None:

@@ -42,7 +42,10 @@ def shape(build: Build) -> None:
     for length in LENGTHS:
         x = inputs(model, 3, length)
         for mode in (True, False):
-            found = tuple(model.train(mode)(x).shape)
+            y = model.train(mode)(x)
+            if not isinstance(y, Tensor):
+                raise Breach(f"it returns a {type(y).__name__}, where a tensor (B, L, D) is due")
+            found = tuple(y.shape)
             if found != (3, length, model.dim):
                 raise Breach(f"input (3, {length}, {model.dim}) gave output {found}")
 
@@ -56,7 +59,10 @@ def causality(build: Build) -> None:
     moved = by_position(model(x), model(later))
     worst = int(moved[:cut].argmax())
     if model.causal and moved[worst] > ROUNDING:
-        raise Breach(f"output {worst} changes by {float(moved[worst]):.1e} of its scale with inputs {cut} and later")
+        raise Breach(
+            f"output {worst} changes by {float(moved[worst]):.1e} of its scale with inputs {cut} and "
+            "later; a model that is meant to read ahead says causal = False"
+        )
     if not model.causal and moved[:cut].max() <= ROUNDING:
         raise Breach("causal is False, yet no output depends on a later input")
     if moved[cut] < 1e-4:

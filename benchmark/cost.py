@@ -19,9 +19,17 @@ from leaderboard.record import Part, write_atomically
 
 
 def cost(
-    model: str, length: str, dim: str, state: str | None, batch: int, rounds: int, device: str | None, output: str
+    model: str,
+    length: str | None,
+    dim: str,
+    state: str | None,
+    batch: int,
+    rounds: int,
+    device: str | None,
+    output: str,
 ) -> int:
     """Measure, print and draw. Raises UsageError."""
+    length = length or ("1024" if "," in f"{dim}{state}" else "256,512,1024,2048,4096,8192")
     grids = {"length": integers("length", length), "dim": integers("dim", dim)}
     grids |= {"state": integers("state", state)} if state is not None else {}
     several = [name for name, grid in grids.items() if len(grid) > 1]

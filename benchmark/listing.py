@@ -8,6 +8,12 @@ from rich.table import Table
 
 from benchmark.registry import CONFIGS, entry, load_class, names, unknown
 
+MODEL_COLUMNS = (
+    "parameters: embedding and head apart; widths are those that a model's heads divide. FLOPs: of the forward pass, "
+    "matrix products and Fourier transforms alone. state: what streaming carries from input to input, float32. "
+    "sees: how many inputs an output can depend on."
+)
+
 
 def show(kind: str, name: str | None) -> int:
     """All of a kind, a line each, its name first; or one of them whole."""
@@ -40,6 +46,10 @@ def _whole(console: Console, kind: str, name: str) -> None:
         return
     found = entry(kind, name)
     chosen = load_class(found["class_path"])
+    if kind != "corpora":
+        from benchmark.resolver import check_kind
+
+        check_kind(kind.removesuffix("s"), name, chosen)
     print(f"{name}  {found['class_path']}\n\n{inspect.getdoc(chosen)}\n")
     for key, parameter in inspect.signature(chosen).parameters.items():
         default = found["init_args"].get(key, parameter.default)

@@ -107,9 +107,8 @@ class LitSequence(LightningModule):
     def configure_optimizers(self) -> Any:
         """AdamW (fused), linear warm-up, then a cosine to a twentieth of the peak."""
         budget = self.budget
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=budget.lr, weight_decay=budget.weight_decay, fused=self.device.type != "mps"
-        )
+        fused = self.device.type != "mps" and "mixed" not in str(self.trainer.precision)  # Lightning clips no fused one
+        optimizer = torch.optim.AdamW(self.parameters(), lr=budget.lr, weight_decay=budget.weight_decay, fused=fused)
         steps = -(-budget.sequences // budget.batch_size)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(step, budget.warmup, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -50,10 +50,19 @@ def cell_parser() -> ArgumentParser:
     )
     parser.add_argument("--bisect", type=bool, default=False, help="learn: refine the edge to a quarter octave")
     parser.add_argument("--seed", type=int, default=0, help="of weights and data")
-    parser.add_argument("--n-params", type=str | None, help="choose the width for so many parameters, e.g. 100k")
+    parser.add_argument(
+        "--n-params",
+        type=str | None,
+        help="the widest model with at most so many parameters, e.g. 100k; widths are those that its heads divide",
+    )
     parser.add_argument("--precision", type=PRECISIONS, default="32-true", help="as in Lightning")
     parser.add_class_arguments(Budget, "budget")
-    parser.add_argument("--compile", type=bool, default=False, help="run the model through torch.compile")
+    parser.add_argument(
+        "--compile",
+        type=bool,
+        default=False,
+        help="run the model through torch.compile: seconds to minutes at the start, most where a recurrence is a loop",
+    )
     parser.add_class_arguments(TrainerOptions, "trainer", skip={"compile"})
     for action in parser._actions:
         if action.dest in ("budget", "trainer") or any(option.endswith(".help") for option in action.option_strings):
@@ -70,6 +79,8 @@ def make_cell(argv: Sequence[str], parser: ArgumentParser) -> tuple[Cell, Traine
         options = parser.parse_args(words).as_dict()
     except (ArgumentError, TypeError) as error:
         raise UsageError(condense(str(error))) from None
+    if options["n_params"] is not None and any(re.match(r"--model\.(init_args\.)?dim\b", word) for word in argv):
+        raise UsageError("--n-params chooses the width: leave --model.dim out")
     return _cell(options, places), TrainerOptions(**options["trainer"], compile=options["compile"]), options
 
 

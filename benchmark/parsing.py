@@ -25,6 +25,10 @@ def condense(message: str) -> str:
     telling = [line for line in lines if re.search(r"Expected|should|not|required|Value error|invalid", line)]
     telling = [line for line in telling if not re.search("NoneType|Union|a path", line)]
     said = re.sub(r"<class '(\w+)'>", r"\1", telling[-1] if telling else lines[-1])
+    said = re.sub(r"the following arguments are required: ([\w.]+)", r"--\1 is needed", said)
+    said = re.sub(r"a typing\.Literal\[(.*?)\]", lambda found: f"one of {found[1]}".replace("'", ""), said)
+    for kind, plain in {"int": "whole number", "float": "number", "bool": "true or false", "str": "text"}.items():
+        said = re.sub(rf"Expected an? {kind}\b", f"Expected a {plain}".replace("a true", "true"), said)
     said = re.sub(r" \[type=.*?\]", "", said).removeprefix("Value error, ")
     return f"--{'.'.join(dict.fromkeys(keys))}: {said}" if keys else said
 

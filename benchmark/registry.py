@@ -43,6 +43,8 @@ def entry(kind: str, text: str) -> dict[str, Any]:
         return {"class_path": text, "init_args": {}}
     if text.endswith((".yaml", ".yml")):
         return read_entry(Path(text))
+    if text.endswith(".py"):
+        raise UsageError(f"{text}: name the class too, as in {text}:ClassName")
     if text in names(kind):
         found = read_entry(CONFIGS / kind / f"{text}.yaml")
         if "pattern" not in found:
@@ -92,7 +94,10 @@ def load_class(class_path: str) -> type:
         loaded = _load_file(Path(file))
     found = getattr(loaded, name, None)
     if not inspect.isclass(found):
-        classes = (key for key, value in vars(loaded).items() if inspect.isclass(value))
+        own = (
+            value for value in vars(loaded).values() if inspect.isclass(value) and value.__module__ == loaded.__name__
+        )
+        classes = (value.__name__ for value in own if not value.__name__.startswith("_"))
         raise unknown(f"class in {file or loaded.__name__}", name, classes)
     return found
 

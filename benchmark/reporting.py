@@ -53,7 +53,7 @@ def print_cell(console: Console, record: Record, path: Path, note: str) -> None:
         if facts.lag_unit == "bytes":
             columns["lag in tokens"] = lambda point: f"{point.lag_tokens / point.n:.1f}"
         if record.cell.regime == "learn":
-            columns["sequences to learn it"] = lambda point: str(point.sequences) if point.solved else "not solved"
+            columns["sequences to learn it"] = lambda point: str(point.sequences) if point.solved else "whole budget"
         rows = Table(*columns, box=None, pad_edge=False)
         for point in record.curve:
             rows.add_row(*(show(point) for show in columns.values()))

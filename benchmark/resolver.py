@@ -28,8 +28,7 @@ def resolve(argv: Sequence[str], known: set[str]) -> tuple[list[str], dict[str, 
         if name in SELECTORS:
             found = entry(f"{name}s", value)
             chosen = load_class(found["class_path"])
-            if not issubclass(chosen, SELECTORS[name]) or inspect.isabstract(chosen):
-                raise UsageError(f"--{name} {value}: {chosen.__name__} is not a {SELECTORS[name].__name__}")
+            check_kind(name, value, chosen)
             keys[name] = [key for key in inspect.signature(chosen).parameters if key not in FROM_TEXT]
             _check(f"--{name} {value}", found["init_args"], keys[name])
             class_path = f"{chosen.__module__}.{chosen.__qualname__}"
@@ -47,6 +46,14 @@ def resolve(argv: Sequence[str], known: set[str]) -> tuple[list[str], dict[str, 
         if name not in SELECTORS:
             rest += [f"--{name}", f"[{value}]" if name == "lags" and not value.startswith("[") else value]
     return front + rest, places
+
+
+def check_kind(name: str, value: str, chosen: type) -> None:
+    """Raise UsageError where `chosen`, which `value` stands for, is not what the selector `name` selects."""
+    if not issubclass(chosen, SELECTORS[name]):
+        raise UsageError(f"{value}: {chosen.__name__} is not a {SELECTORS[name].__name__}")
+    if inspect.isabstract(chosen):
+        raise UsageError(f"{value}: {chosen.__name__} does not define {', '.join(sorted(chosen.__abstractmethods__))}")
 
 
 def _pairs(argv: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,8 @@ class Hybrid(ResidualStack):
         self, dim: int = 64, layers: int = 4, every: int = 4, recurrence: str = "mamba", head_dim: int = 16
     ) -> None:
         at_least(1, layers=layers, every=every)
+        if every > layers:
+            raise ValueError(f"every must be at most layers, or no layer attends, got every={every}, layers={layers}")
         recurrent = recurrence_named("recurrence", recurrence)
         attends = [(depth + 1) % every == 0 for depth in range(layers)]
         parts = (Transformer(dim, layers=1, head_dim=head_dim) if yes else recurrent(dim, layers=1) for yes in attends)

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from models import fused
-from models.base import StreamingModel, at_least, divisible
+from models.base import StreamingModel, at_least
 from models.matrix_state import TimeStep, scalar_decay, state_step
 from models.residual import StreamingStack
 from models.short_conv import ShortConv
@@ -24,7 +24,10 @@ class Mamba2Mixer(StreamingModel):
         at_least(1, state=state, head_dim=head_dim, expand=expand, chunk=chunk)
         self.inner, self.n, self.chunk = expand * dim, state, chunk
         self.head_dim = min(head_dim, self.inner)
-        divisible(self.inner, head_dim=self.head_dim)
+        if self.inner % self.head_dim:
+            raise ValueError(
+                f"expand · dim must be a multiple of head_dim, got expand={expand}, dim={dim}, head_dim={head_dim}"
+            )
         heads, self.widths = self.inner // self.head_dim, (self.inner, state, state)
         self.project, self.delta = nn.Linear(dim, 2 * self.inner + 2 * state, bias=False), TimeStep(dim, heads)
         self.conv, self.skip = ShortConv(sum(self.widths), kernel), nn.Parameter(torch.ones(heads))

@@ -28,7 +28,7 @@ class Transformer(ResidualStack):
         positions: Positions = "rope",
         max_length: int = 4096,
     ) -> None:
-        at_least(1, layers=layers)
+        at_least(1, layers=layers, max_length=max_length)
         one_of(get_args(Positions), positions=positions)
         added = positions in ("sinusoidal", "learned")
         within = "none" if added else positions  # what is left to the layers

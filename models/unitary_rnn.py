@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from models.base import divisible
+from models.base import at_least
 from models.mod_relu import NonexpansiveRecurrence
 from models.residual import StreamingStack
 
@@ -27,7 +27,9 @@ class UnitaryRecurrence(NonexpansiveRecurrence):
     """The recurrence, in real numbers: V acts on real and imaginary parts as U = [[Re V, −Im V], [Im V, Re V]]."""
 
     def __init__(self, dim: int, threshold: float) -> None:
-        divisible(dim, planes=2)
+        at_least(1, dim=dim)
+        if dim % 2:
+            raise ValueError(f"dim must be even, half as many complex units, got {dim}")
         super().__init__(dim, planes=2, threshold=threshold)
         units = dim // 2
         angles = torch.empty(units).uniform_(-math.pi, math.pi)

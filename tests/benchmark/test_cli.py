@@ -90,7 +90,7 @@ WRONG = [
     (["table", "qick"], ["qick", "did you mean quick"]),
     (["table", "--workrs", "2"], ["--workrs", "did you mean --workers"]),
     (["table", "--workers", "0"], ["--workers", "0"]),
-    (["table", "--workers", "two"], ["--workers", "int"]),
+    (["table", "--workers", "two"], ["--workers", "whole number"]),
     (["table", "quick", "extra"], ["extra"]),
     (["table", "--wandb", "on"], ["--wandb", "offline"]),
     (["table", "/no/such.yaml"], ["/no/such.yaml"]),
@@ -110,13 +110,13 @@ WRONG = [
     ([*RUN, "--budgte.lr", "1"], ["--budgte.lr", "did you mean --budget.lr"]),
     ([*RUN, "--budget.lr", "-1"], ["--budget.lr", "greater than 0"]),
     ([*RUN, "--budget.sequences", "1000"], ["multiple of batch_size"]),
-    ([*RUN, "--lags", "a,b"], ["--lags", "int"]),
+    ([*RUN, "--lags", "a,b"], ["--lags", "whole number"]),
     ([*RUN, "--lags", "0,2"], ["lags", "greater than 0"]),
     ([*RUN, "--lags", "8,4"], ["lags", "ascending"]),
     ([*RUN, "--regime", "retain", "--lags", "1,2,3"], ["lags", "two"]),
     ([*RUN, "--regime", "lern"], ["--regime", "learn", "retain"]),
     ([*RUN, "--seed", "-1"], ["seed"]),
-    ([*RUN, "--n-params", "lots"], ["--n-params", "lots"]),
+    (["run", "--model", "rnn", "--task", "delayed_recall", "--n-params", "lots"], ["--n-params", "lots"]),
     ([*RUN, "--tokenizer", "byte"], ["delayed_recall", "no --tokenizer"]),
     ([*RUN, "--tokenizer.vocab", "300"], ["--tokenizer.vocab", "needs --tokenizer"]),
     ([*RUN, "--precision", "8"], ["--precision", "32-true"]),
@@ -246,25 +246,6 @@ def test_expand_is_the_grid_of_its_lists() -> None:
     assert expand(row) == expected
 
 
-def test_a_model_that_reads_ahead_is_refused_only_where_the_targets_lie_ahead(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "both.py"
-    path.write_text(
-        "from models.base import SequenceModel\n"
-        "from tasks.delayed_recall import DelayedRecall\n"
-        "from dataclasses import replace\n"
-        "class Mean(SequenceModel):\n    causal = False\n    def __init__(self, dim: int = 8):\n"
-        "        super().__init__(dim)\n    def forward(self, x):\n        return x + x.mean(1, keepdim=True)\n"
-        "class Forced(DelayedRecall):\n    def __init__(self):\n        super().__init__()\n"
-        "        self.spec = replace(self.spec, teacher_forced=True)\n"
-    )
-    words = ["run", "--model", f"{path}:Mean", *SHORT, "--lags", "1,2", "--output", str(tmp_path), "--task"]
-    assert call([*words, f"{path}:Forced"]) == 2
-    assert "it would read them; choose a causal model" in capsys.readouterr().err
-    assert call([*words, "delayed_recall"]) == 0
-
-
 def test_models_stand_side_by_side_at_a_budget(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["models", "--n-params", "20k", "--length", "64"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
@@ -289,3 +270,14 @@ def test_models_stand_side_by_side_at_a_budget(capsys: pytest.CaptureFixture[str
 def test_a_budget_that_is_none_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["models", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["tasks", "configs/models/gru.yaml"], ["models", "configs/tasks/adding.yaml"]])
+def test_listings_show_their_own_kind(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(words) == 2
+    assert "is not a" in capsys.readouterr().err
+
+
+def test_models_beyond_the_budget_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["models", "transformer", "--n-params", "5k"]) == 0
+    assert "parameters too many" in capsys.readouterr().out

@@ -150,3 +150,9 @@ def test_compile_runs_the_model_through_torchs_compiler(tmp_path: Path, monkeypa
     assert compiled == []
     run(cell(lags=[2]), tmp_path / "compiled", trainer=TrainerOptions(compile=True))
     assert compiled == [Rnn]
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_half_precision_trains(precision: str, tmp_path: Path) -> None:
+    record = run(cell(lags=[2], precision=precision), tmp_path)
+    assert (record.status, record.reason) == ("ok", None)

@@ -1,0 +1,90 @@
+"""What is tried before any work starts, so that what cannot be is said in one line and leaves nothing half-written."""
+
+from collections.abc import Iterable
+
+import torch
+
+from benchmark import contract
+from benchmark.cells import build_model, build_task
+from benchmark.display import title
+from benchmark.registry import UsageError
+from leaderboard.record import Cell
+from models.base import SequenceModel
+
+HALVES = {"bf16-mixed": torch.bfloat16, "bf16-true": torch.bfloat16, "16-mixed": torch.float16}
+
+
+def refuse_impossible(cells: Iterable[Cell]) -> None:
+    """Build every task and every model, and run each model once, as long as it will have to. Raises UsageError."""
+    lengths: dict[tuple[str, ...], int] = {}
+    longest: dict[tuple[str, str], tuple[int, Cell]] = {}
+    for cell in cells:
+        what = (cell.task.model_dump_json(), str(cell.tokenizer), str(cell.corpus), str(max(cell.lags)))
+        if what not in lengths:
+            lengths[what] = _length(cell)
+        model = (cell.model.model_dump_json(), cell.precision)
+        if model not in longest or lengths[what] > longest[model][0]:
+            longest[model] = lengths[what], cell
+        _refuse_short(cell)
+    for length, cell in longest.values():
+        _try_model(cell, length)
+    for cell in cells:
+        _refuse_cheating(cell)
+
+
+def _length(cell: Cell) -> int:
+    """Inputs of an example at the longest lag of training."""
+    try:
+        task = build_task(cell)
+        return task.examples(0, "train", max(max(cell.lags), task.spec.min_lag), 0, 1).inputs.shape[1]
+    except (ValueError, TypeError, OSError) as error:
+        raise UsageError(f"{title(cell)}: {error}") from None
+
+
+def _refuse_short(cell: Cell) -> None:
+    least = build_task(cell).spec.min_lag
+    if min(cell.lags) < least:
+        raise UsageError(f"{title(cell)}: --lags: the shortest lag of this task is {least}, got {min(cell.lags)}")
+
+
+def _try_model(cell: Cell, length: int) -> None:
+    """What a model does in training is torch's or its author's business, so any exception counts."""
+    try:
+        model = build_model(cell).eval()
+    except Exception as error:
+        raise UsageError(f"{title(cell)}: {_said(error)}") from None
+    if not isinstance(model, SequenceModel):
+        raise UsageError(f"{title(cell)}: {type(model).__name__} is not a SequenceModel")
+    if cell.model.source is not None:  # the suite's own are tested
+        for check in (contract.shape, contract.causality):
+            try:
+                check(lambda: build_model(cell))
+            except contract.Breach as breach:
+                raise UsageError(f"{title(cell)}: the model breaks its contract: {breach}") from None
+            except Exception as error:
+                raise UsageError(f"{title(cell)}: the model cannot run: {_said(error)}") from None
+    half = HALVES.get(cell.precision, torch.float32)
+    x = torch.zeros(1, length, model.dim)
+    try:
+        with torch.no_grad(), torch.autocast("cpu", half, enabled=cell.precision.endswith("mixed")):
+            if cell.precision == "bf16-true":
+                model, x = model.to(half), x.to(half)
+            model(x)
+    except Exception as error:
+        raise UsageError(
+            f"{title(cell)}: the model cannot run on {length} inputs in precision {cell.precision}: {_said(error)}"
+        ) from None
+
+
+def _said(error: Exception) -> str:
+    """Our own refusals speak for themselves."""
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+
+
+def _refuse_cheating(cell: Cell) -> None:
+    """A model that reads ahead, where what lies ahead holds the answers."""
+    if build_task(cell).spec.teacher_forced and not build_model(cell).causal:
+        raise UsageError(
+            f"{title(cell)}: {cell.model.name} is not causal, and the inputs of {cell.task.name} hold its targets: "
+            "it would read them; choose a causal model"
+        )
