@@ -289,7 +289,7 @@ def test_a_second_layer_starts_with_the_question() -> None:
         (lambda: Rnn(layers=0), "layers must be at least 1"),
         (lambda: DenseRnn(order=0), "order must be at least 1"),
         (lambda: OrthogonalRnn(threshold=0.0), "threshold must be positive"),
-        (lambda: UnitaryRnn(dim=5), "dim must be a multiple"),
+        (lambda: UnitaryRnn(dim=5), "dim must be even"),
         (lambda: Bidirectional(cell="tcn"), "cell must be one of .*gru"),
     ],
 )
