@@ -44,6 +44,11 @@ def _whole(console: Console, kind: str, name: str) -> None:
             raise unknown("table", name, names(kind))
         print((CONFIGS / kind / f"{name}.yaml").read_text(encoding="utf-8"), end="")
         return
+    if kind == "tasks":
+        from benchmark import taskview
+
+        taskview.show(console, name)
+        return
     found = entry(kind, name)
     chosen = load_class(found["class_path"])
     if kind != "corpora":

@@ -35,7 +35,7 @@ class LitSequence(LightningModule):
             nn.Embedding(spec.n_inputs, model.dim) if spec.inputs == "symbols" else nn.Linear(spec.n_inputs, model.dim)
         )
         self.norm = nn.LayerNorm(model.dim)
-        self.head = nn.Linear(model.dim, spec.n_outputs)
+        self.head = nn.Linear(model.dim, spec.slots * spec.n_outputs)
         self.feed: Feed | None = None
         self.val_sums, self.test_sums = nn.ModuleList(), nn.ModuleList()
         self.strengths: list[float] = []  # s at each validation lag, of the latest validation
@@ -48,10 +48,10 @@ class LitSequence(LightningModule):
             super().__setattr__(name, value)
 
     def forward(self, inputs: Tensor, positions: Tensor) -> Tensor:
-        """Inputs (B, L) or (B, L, C) and positions (B, Q) -> outputs (B, Q, K)."""
+        """Inputs (B, L) or (B, L, C) and positions (B, Q) -> outputs (B, Q · slots, K)."""
         hidden = self.model(self.embedding(inputs))  # (B, L, D)
         scored = hidden.gather(1, positions[..., None].expand(-1, -1, hidden.shape[-1]))  # (B, Q, D)
-        return self.head(self.norm(scored))
+        return self.head(self.norm(scored)).unflatten(-1, (self.spec.slots, -1)).flatten(1, 2)
 
     def serve(self, feed: Feed) -> None:
         """Make room for the sums of every validation and test lag of `feed`."""
@@ -60,7 +60,7 @@ class LitSequence(LightningModule):
         self.test_sums = nn.ModuleList(RecallSums(self.spec.metric) for _ in feed.test_lags)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Mean over all B·Q places for a question; an empty one counts nothing, so that ranks average exactly."""
+        """Mean over all places for an answer; an empty one counts nothing, so that ranks average exactly."""
         outputs = self(batch.inputs, batch.positions)
         if self.spec.metric == "mse":
             return mse_loss(outputs[..., 0], batch.targets)
@@ -79,10 +79,13 @@ class LitSequence(LightningModule):
     def probe(self, batch: Batch, sums: nn.Module) -> None:
         """Add a batch's probes to `sums`."""
         assert isinstance(sums, RecallSums)
-        outputs = self(batch.inputs, batch.positions[:, -1:])[:, 0]
+        probes, slots = self.spec.probes, self.spec.slots
+        outputs = self(batch.inputs, batch.positions[:, -(probes // slots) :])[:, -probes:]  # (B, probes, K)
         if not torch.isfinite(outputs).all():
             raise Diverged(f"outputs are not finite at step {self.global_step}")
-        sums.update(outputs, batch.targets[:, -1], batch.lag_tokens)
+        sums.update(
+            outputs.flatten(0, 1), batch.targets[:, -probes:].flatten(), batch.lag_tokens.repeat_interleave(probes)
+        )
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Sums of one batch of one validation lag."""

@@ -9,7 +9,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from pydantic import ValidationError
 
 from benchmark.budget import fit_width, parse_count
-from benchmark.cells import corpus_named, needs_text
+from benchmark.cells import build, corpus_named, needs_text
 from benchmark.parsing import PlainHelp, condense
 from benchmark.registry import UsageError, names, source_digest
 from benchmark.resolver import FROM_TEXT, SELECTORS, resolve
@@ -46,7 +46,7 @@ def cell_parser() -> ArgumentParser:
         "--lags",
         type=list[int] | None,
         help="learn: the lags to climb (default 16,32,64,128); retain: the shortest and the longest, T (default 2,64; "
-        "on text 16,128)",
+        "on text 16,128; what the task's YAML says, or longer where a task needs it)",
     )
     parser.add_argument("--bisect", type=bool, default=False, help="learn: refine the edge to a quarter octave")
     parser.add_argument("--seed", type=int, default=0, help="of weights and data")
@@ -94,6 +94,18 @@ def _part(name: str, options: dict[str, Any], places: dict[str, str]) -> Part:
     return Part(name=shown, class_path=place, init_args=options.get("init_args", {}), source=source_digest(place))
 
 
+def _default_lags(task: Part, regime: str) -> list[int]:
+    """As DEFAULT_LAGS has them, or longer where the task cannot be so short. Raises UsageError."""
+    try:
+        least = build(task).spec.min_lag
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"--task {task.name}: {error}") from None
+    if regime == "retain":
+        low, high = DEFAULT_LAGS["retain"]
+        return [max(low, least), max(high, 4 * least)]
+    return [lag for lag in DEFAULT_LAGS["learn"] if lag >= least] or [least]
+
+
 def _cell(options: dict[str, Any], places: dict[str, str]) -> Cell:
     model, task = (_part(name, options[name], places) for name in ("model", "task"))
     tokenizer = corpus = None
@@ -108,8 +120,9 @@ def _cell(options: dict[str, Any], places: dict[str, str]) -> Cell:
             raise UsageError(f"--task {task.name} is not made of text: it takes no --tokenizer or --corpus")
         if options["n_params"] is not None:
             model = fit_width(model, parse_count(options["n_params"]))
-        defaults = DEFAULT_LAGS if corpus is None else DEFAULT_TEXT_LAGS
-        lags = options["lags"] or defaults[options["regime"]]
+        lags = options["lags"]
+        if lags is None:
+            lags = _default_lags(task, options["regime"]) if corpus is None else DEFAULT_TEXT_LAGS[options["regime"]]
         shared = {key: options[key] for key in ("regime", "bisect", "seed", "precision")}
         return Cell(
             model=model, task=task, tokenizer=tokenizer, corpus=corpus, lags=lags, budget=options["budget"], **shared

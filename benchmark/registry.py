@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
-KEYS = {"class_path", "init_args", "pattern", "lr", "family", "paper"}
+KEYS = {"class_path", "init_args", "pattern", "lr", "family", "paper", "lags", "published"}
 
 
 class UsageError(ValueError):

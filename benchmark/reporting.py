@@ -47,7 +47,7 @@ def print_cell(console: Console, record: Record, path: Path, note: str) -> None:
         console.print(record.reason, markup=False, highlight=False, soft_wrap=True)
     if facts and record.curve:
         columns: dict[str, Callable[[Outcome], str]] = {
-            "lag": lambda point: str(point.lag),
+            "length" if facts.lag_unit == "none" else "lag": lambda point: str(point.lag),
             "s": lambda point: f"{strength(point.total, point.n, facts):.2f}",
         }
         if facts.lag_unit == "bytes":
@@ -61,7 +61,10 @@ def print_cell(console: Console, record: Record, path: Path, note: str) -> None:
         span = measure_span([record])
         kind = "learning span" if record.cell.regime == "learn" else "retention span"
         score = "" if span.recall is None else f", recall score {span.recall:.2f}"
-        console.print(f"{kind}: {span.text(tokens=True)} in {span.unit}{score}", highlight=False, soft_wrap=True)
+        said = f"{kind}: {span.text(tokens=True)} in {span.unit}{score}"
+        if span.unit == "none":
+            said = f"mean s over lengths: {span.text()}"
+        console.print(said, highlight=False, soft_wrap=True)
     console.print(f"record: {path}", highlight=False, soft_wrap=True)
     if note:
         console.print(note, highlight=False, soft_wrap=True)

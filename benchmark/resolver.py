@@ -34,6 +34,7 @@ def resolve(argv: Sequence[str], known: set[str]) -> tuple[list[str], dict[str, 
             class_path = f"{chosen.__module__}.{chosen.__qualname__}"
             front += [f"--{name}", json.dumps({"class_path": class_path, "init_args": found["init_args"]})]
             rest = (["--budget.lr", str(found["lr"])] if "lr" in found else []) + rest
+            rest = (["--lags", str(found["lags"])] if "lags" in found else []) + rest
             places[name], places[class_path] = value, found["class_path"]
     for name, value in pairs:
         selector, dot, key = name.partition(".")

@@ -101,7 +101,7 @@ def draw_recall(groups: Sequence[Group]) -> Figure:
                 _bound(ax, member, look[member.model]["color"])
             ax.set_title(measure.label, loc="left")
             _recall_axes(ax, members[0].measure.horizon, [r for g in members for r in finished(g.records)])
-            ax.set_xlabel(f"lag ({members[0].span.unit})")
+            ax.set_xlabel(_axis(members[0].span.unit))
         for ax in axes[:: min(len(axes), 3)]:
             ax.set_ylabel("recall s")
         handles = [Line2D([], [], label=model, **how) for model, how in look.items()]
@@ -109,6 +109,10 @@ def draw_recall(groups: Sequence[Group]) -> Figure:
             handles.append(Line2D([], [], color=GREY, marker="|", linestyle="none", label="receptive field"))
         legend(figure, handles)
     return figure
+
+
+def _axis(unit: str) -> str:
+    return "length (steps)" if unit == "none" else f"lag ({unit})"
 
 
 def draw_curve(records: Sequence[Record]) -> Figure:
@@ -121,7 +125,7 @@ def draw_curve(records: Sequence[Record]) -> Figure:
         ax.set_title(f"{cell.model.name}, {cell.regime} {cell.task.name}{tokenizer}", loc="left")
         _recall_axes(ax, cell.horizon, finished(records))
         unit = next((r.facts.lag_unit for r in records if r.facts), "steps")
-        ax.set(xlabel=f"lag ({unit})", ylabel="recall s")
+        ax.set(xlabel=_axis(unit), ylabel="recall s")
     return figure
 
 

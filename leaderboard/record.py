@@ -144,7 +144,7 @@ class Facts(Strict):
     metric: Literal["accuracy", "mse"]
     chance: NonNegative  # best accuracy, or least mse, without the source
     baseline: NonNegative  # the literature's own: knowing nothing at all
-    lag_unit: Literal["steps", "bytes"]
+    lag_unit: Literal["steps", "bytes", "none"]  # none: lags are lengths, and there is no span
     n_params: NonNegativeInt
     n_params_non_embedding: NonNegativeInt
     flops_per_token: NonNegative  # forward pass at length T, per input position

@@ -32,7 +32,7 @@ class Span:
     `value` is the geometric mean over seeds or, where `censor` says so, the grid's end that bounds it.
     """
 
-    unit: Literal["steps", "bytes"]
+    unit: Literal["steps", "bytes", "none"]  # none: a task without a single source has a score by length alone
     horizon: int  # T
     first_lag: int
     last_lag: int  # C
@@ -70,6 +70,8 @@ class Span:
         return "; ".join([core] * (self.n_seeds > 0) + self._failures())
 
     def _core(self) -> str:
+        if self.unit == "none":
+            return _score(self.recall, self.recall_low, self.recall_high)
         if self.value is None:
             return "not learned"
         if self.censor in ("above", "below"):
@@ -97,6 +99,12 @@ def _number(lag: float) -> str:
     return f"{lag:.0f}" if lag >= 9.95 else f"{lag:.1f}".removesuffix(".0")
 
 
+def _score(mean: float | None, low: float | None, high: float | None) -> str:
+    if mean is None:
+        return "–"
+    return f"{mean:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low is not None and high is not None else "")
+
+
 def measure_span(records: Sequence[Record]) -> Span:
     """The span of one cell from its seeds. Only finished ones are averaged; the others are counted."""
     cell, ok = records[0].cell, finished(records)
@@ -112,7 +120,11 @@ def measure_span(records: Sequence[Record]) -> Span:
         n_failed=sum(r.status == "failed" for r in records),
         receptive_field=facts.receptive_field if facts else None,
     )
-    return _with_tokens(_with_score(_with_interval(span, ok), ok), ok) if ok else span
+    if not ok:
+        return span
+    if span.unit == "none":
+        return _with_score(replace(span, censor="none"), ok)
+    return _with_tokens(_with_score(_with_interval(span, ok), ok), ok)
 
 
 def _with_interval(span: Span, ok: list[Record]) -> Span:

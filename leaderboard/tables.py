@@ -40,6 +40,8 @@ def ranked(groups: Sequence[Group]) -> list[tuple[str, float]]:
 
 def _header(measure: Measure, groups: Sequence[Group]) -> str:
     units = {g.span.unit for g in groups if g.measure == measure}
+    if "none" in units:
+        return f"{measure.label}, mean s over lengths"
     return f"{measure.label}, {'bytes' if 'bytes' in units else 'steps'}"
 
 

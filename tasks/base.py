@@ -18,13 +18,15 @@ MAX_TOKENS = 2**14  # inputs in one evaluation batch: long lags come in smaller 
 
 
 class Batch(NamedTuple):
-    """Examples padded on the right, with the positions that are scored. Q scored positions an example, the last
-    of them the probe, whose source lies exactly `lag` back."""
+    """Examples padded on the right, with the positions that are scored, Q an example.
+
+    The last of their answers are the probes, whose source lies exactly `lag` back; the others are trained on alone.
+    """
 
     inputs: Tensor  # (B, L) int64 symbols, or (B, L, C) float32 channels
     positions: Tensor  # (B, Q) int64, where the model answers
-    targets: Tensor  # (B, Q) int64 classes, −100 where there is no question; or (B, Q) float32
-    lag_tokens: Tensor  # (B,) int64, the probe's lag in input positions
+    targets: Tensor  # (B, Q · slots) int64 classes, −100 where there is no question; or float32
+    lag_tokens: Tensor  # (B,) int64, the probes' lag in input positions
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,11 @@ class TaskSpec:
     """What is known of a task before any data is made.
 
     `chance` is the best score without the source or its binding: an accuracy, or a mean squared error. `baseline` is
-    the literature's own, knowing nothing at all. `n_inputs` counts symbols or channels. `teacher_forced` says that the
-    inputs hold targets of earlier positions, as in language modelling: a model that is not causal would read them.
+    the literature's own, knowing nothing at all. `n_inputs` counts symbols or channels. Of an example's answers the
+    last `probes` are scored by lag; each scored position gives `slots` answers. A task without a single source has
+    `lag_unit` "none": what stands for the lag is then the length, and it has scores but no span. `teacher_forced` says
+    that the inputs hold targets of earlier positions, as in language modelling: a model that is not causal would read
+    them.
     """
 
     inputs: Literal["symbols", "channels"]
@@ -42,9 +47,11 @@ class TaskSpec:
     metric: Literal["accuracy", "mse"]
     chance: float
     baseline: float
-    lag_unit: Literal["steps", "bytes"]
+    lag_unit: Literal["steps", "bytes", "none"]
     min_lag: int
     teacher_forced: bool = False
+    probes: int = 1
+    slots: int = 1
 
     def strength(self, score: float) -> float:
         """s = (score − chance) / (1 − chance), 1 for a perfect memory and 0 for none; for an error 1 − mse/chance."""
@@ -65,6 +72,21 @@ class Task(LightningDataModule, ABC):
     @abstractmethod
     def draw(self, draws: Draws, lag: int, split: Split) -> Batch:
         """`draws.n` examples at exactly `lag`, made in one go."""
+
+    @abstractmethod
+    def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
+        """The oracle: the exact answers, shaped as the targets, from the inputs alone.
+
+        Where the inputs hold no answer (they were tampered with) it answers something all the same.
+        """
+
+    @abstractmethod
+    def written(self, row: Tensor) -> list[str]:
+        """The inputs of one example, (L,) or (L, C), a short text each, to be shown to a reader."""
+
+    def answered(self, targets: Tensor) -> list[str]:
+        """Targets (n,), a short text each."""
+        return [f"{value:.2f}" if self.spec.metric == "mse" else str(value) for value in targets.tolist()]
 
     def examples(self, seed: int, split: Split, lag: int, first: int, n: int) -> Batch:
         """Examples `first` … `first + n − 1` at `lag`: the same for every batch size and number of ranks."""

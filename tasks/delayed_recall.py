@@ -1,18 +1,23 @@
 """Delayed recall."""
 
 import torch
+from torch import Tensor
 
 from tasks.base import Batch, Split, Task, TaskSpec
 from tasks.draws import Draws
+from tasks.spelling import letters, spell
 
 
 class DelayedRecall(Task):
     """Name the first symbol, `lag` steps later (after Hochreiter & Schmidhuber 1997, task 2c).
 
-    The distractors are drawn at random from symbols that are never answers. lag=5; `.` is not scored
+    The distractors are drawn at random from symbols that are never answers.
 
-        input   c x y y x ?
-        target  . . . . . c
+    >>> from tasks.spelling import example
+    >>> print(example(DelayedRecall(symbols=4, distractors=3), lag=5))
+    input   D c a a a ?
+    target  . . . . . D
+    lag     ^         |
     """
 
     def __init__(self, symbols: int = 8, distractors: int = 8) -> None:
@@ -42,3 +47,15 @@ class DelayedRecall(Task):
         tokens = torch.from_numpy(inputs)
         where = torch.full((draws.n, 1), lag)
         return Batch(tokens, where, tokens[:, :1].clone(), where[:, 0])
+
+    def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
+        """The first symbol."""
+        return inputs[:, :1].clamp(max=self.symbols - 1)
+
+    def written(self, row: Tensor) -> list[str]:
+        """A B … answers, a b … distractors, ? the question."""
+        return spell(row, letters(self.symbols) + letters(self.distractors, "a") + ["?"])
+
+    def answered(self, targets: Tensor) -> list[str]:
+        """As the inputs have them."""
+        return spell(targets, letters(self.symbols))

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tasks.base import SPLITS, Batch, Split, Task, TaskSpec
 from tasks.corpora import Corpus
@@ -80,6 +81,20 @@ class Planted(Task):
         asked, line = np.frombuffer(self.asked, np.uint8), np.frombuffer(b"\n", np.uint8)
         parts = (asked, LETTERS[values], line, filler, line, asked)
         return np.concatenate([np.broadcast_to(part, (n, part.shape[-1])) for part in parts], axis=1)
+
+    def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
+        """The value whose first token stands behind the first cue."""
+        told = inputs[:, self.n_cue_tokens, None] == torch.tensor(self.first_tokens)  # (B, values)
+        return told.long().argmax(1, keepdim=True)
+
+    def written(self, row: Tensor) -> list[str]:
+        """Each token's text, blanks made visible."""
+        texts = [self.tokenizer.decode([token]).decode(errors="replace") for token in row.tolist()]
+        return [text.translate({ord(" "): "␣", ord("\n"): "↵", ord("\t"): "⇥"}) for text in texts]
+
+    def answered(self, targets: Tensor) -> list[str]:
+        """The words."""
+        return [VALUES[target] for target in targets.tolist()]
 
     @property
     def bytes_per_token(self) -> float:

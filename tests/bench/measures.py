@@ -20,10 +20,8 @@ from benchmark.pool import run_cells
 from benchmark.running import RunOptions
 from benchmark.training import TrainerOptions, fit
 from leaderboard.record import Cell, Record
-from tasks.adding import Adding
 from tasks.base import Task, TrainBatches
 from tasks.delayed_recall import DelayedRecall
-from tasks.mqar import Mqar
 
 ROUNDS = 5
 
@@ -84,12 +82,6 @@ def plain_loop(lit: LitSequence, task: Task, feed: object, n: int) -> None:
         torch.nn.utils.clip_grad_norm_(lit.parameters(), 1.0)
         optimizer.step()
         scheduler.step()
-
-
-def examples(task: Task, lag: int) -> str:
-    """Examples drawn a second, in batches of 4,096, on one thread."""
-    seconds = alternate(lambda: clock(lambda: [task.examples(0, "train", lag, 4096 * i, 4096) for i in range(8)]))[0]
-    return f"{8 * 4096 / seconds:,.0f} examples/s"
 
 
 def two_workers() -> str:
@@ -159,9 +151,6 @@ def spanbench(*words: str, rounds: int = ROUNDS) -> str:
 TOP = Path(__file__).resolve().parent.parent.parent
 BENCHES: dict[str, tuple[Callable[[], str], str]] = {
     "training step, ours / bare torch": (loop_overhead, "≤ 1.10 at 5 ms and more"),
-    "mqar batches, L = 64": (lambda: examples(Mqar(), 56), "≥ 400,000/s"),
-    "delayed_recall batches, L = 64": (lambda: examples(DelayedRecall(), 63), "≥ 400,000/s"),
-    "adding batches, L = 64": (lambda: examples(Adding(), 51), "≥ 400,000/s"),
     "two workers / two threads": (two_workers, "≥ 1.25 times"),
     "spanbench --help": (lambda: spanbench("--help"), "≤ 1 s"),
     **{

@@ -281,3 +281,20 @@ def test_listings_show_their_own_kind(words: list[str], capsys: pytest.CaptureFi
 def test_models_beyond_the_budget_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["models", "transformer", "--n-params", "5k"]) == 0
     assert "parameters too many" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "lags"),
+    [
+        (["--task", "mqar"], [16, 32, 64, 128]),
+        (["--task", "mqar", "--regime", "retain"], [2, 64]),
+        (["--task", "copy", "--task.tokens", "20"], [32, 64, 128]),
+        (["--task", "copy", "--task.tokens", "20", "--regime", "retain"], [21, 84]),
+        (["--task", "copy", "--task.tokens", "200"], [201]),
+        (["--task", "adding-600"], [600]),
+        (["--task", "adding-600", "--lags", "100"], [100]),
+        (["--lags", "100", "--task", "adding-600"], [100]),
+    ],
+)
+def test_default_lags_are_the_tasks_own(words: list[str], lags: list[int]) -> None:
+    assert made("--model", "gru", *words).lags == lags

@@ -1,14 +1,17 @@
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
 from benchmark.lit_sequence import LitSequence, lr_factor
+from benchmark.metrics import RecallSums
 from leaderboard.record import Budget
 from models.gru import Gru
 from tasks.adding import Adding
+from tasks.base import Batch
 from tasks.mqar import Mqar
 
 
@@ -62,3 +65,20 @@ def test_loss_equals_torch_on_full_batches() -> None:
     batch = Mqar().examples(0, "train", 30, 0, 6)
     outputs = lit(batch.inputs, batch.positions)
     assert torch.allclose(lit.loss(batch), cross_entropy(outputs.flatten(0, 1), batch.targets.flatten()))
+
+
+def test_slots_are_answers_of_one_position_and_probes_the_last_answers() -> None:
+    """Two slots: the head's first half answers first. Only the last `probes` answers are scored."""
+    spec = replace(Mqar().spec, slots=2, probes=2, n_outputs=5)
+    lit = LitSequence(Gru(dim=16), spec, Budget())
+    inputs, positions = torch.randint(64, (3, 9)), torch.tensor([[2, 7]] * 3)
+    outputs = lit(inputs, positions)  # (B, Q · slots, K)
+    hidden = lit.norm(lit.model(lit.embedding(inputs)))
+    expected = torch.stack([lit.head(hidden[:, at])[:, half] for at in (2, 7) for half in (slice(5), slice(5, 10))], 1)
+    torch.testing.assert_close(outputs, expected)
+    targets = outputs.argmax(-1)
+    targets[:, :2] = (targets[:, :2] + 1) % 5  # wrong where it is not scored
+    targets[0, 3] = (targets[0, 3] + 1) % 5  # and once where it is
+    sums = RecallSums("accuracy")
+    lit.probe(Batch(inputs, positions, targets, torch.tensor([4, 5, 6])), sums)
+    assert sums.reduced() == {"total": 5, "n": 6, "lag_tokens": 30}

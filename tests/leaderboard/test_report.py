@@ -182,3 +182,13 @@ def test_svg_is_the_same_every_time_and_one_cell_has_a_figure_of_its_own() -> No
     records = [record(logistic(OCTAVES, 100))]
     assert render(draw_curve(records), "svg") == render(draw_curve(records), "svg")
     assert render(draw_curve([record(status="failed")]), "png").startswith(b"\x89PNG")
+
+
+def test_a_score_without_a_span_says_so_in_tables_and_plots() -> None:
+    records = [
+        record({16: 1.0, 32: 0.5}, task=part("parity"), seed=seed).model_copy(update={"facts": facts(lag_unit="none")})
+        for seed in range(3)
+    ]
+    groups = group(records)
+    assert "mean s over lengths" in markdown(groups, "A table")
+    assert draw_recall(groups).axes[0].get_xlabel() == "length (steps)"

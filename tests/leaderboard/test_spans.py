@@ -191,3 +191,16 @@ def test_simulated_intervals_are_those_that_records_give() -> None:
     centre, half = t_interval([log2_span(x, list(curve.values())) for curve in curves], least=0.25)
     assert span.value == pytest.approx(2 ** float(centre), rel=1e-3)
     assert span.high == pytest.approx(2 ** float(centre + half), rel=1e-3)
+
+
+def test_a_task_without_a_single_source_has_a_score_and_no_span() -> None:
+    def by_length(seed: int, score: float) -> Record:
+        made = retained({2: 1.0, 64: 1.0, 128: score, 512: 0.0}, seed)
+        return made.model_copy(update={"facts": facts(lag_unit="none")})
+
+    one = measure_span([by_length(0, 0.4)])
+    assert (one.value, one.low, one.tokens, one.text()) == (None, None, None, "0.60 (1 seed)")
+    several = measure_span([by_length(seed, score) for seed, score in enumerate((0.2, 0.4, 0.6))])
+    half = t_interval([0.55, 0.6, 0.65])[1]
+    assert several.text() == f"0.60 [{0.6 - half:.2f}, {0.6 + half:.2f}]"
+    assert not several.extrapolated
