@@ -63,7 +63,7 @@ def print_cell(console: Console, record: Record, path: Path, note: str) -> None:
         score = "" if span.recall is None else f", recall score {span.recall:.2f}"
         said = f"{kind}: {span.text(tokens=True)} in {span.unit}{score}"
         if span.unit == "none":
-            said = f"mean s over lengths: {span.text()}"
+            said = f"mean s over lengths, each clipped to [0, 1]: {span.text()}"
         console.print(said, highlight=False, soft_wrap=True)
     console.print(f"record: {path}", highlight=False, soft_wrap=True)
     if note:

@@ -54,10 +54,12 @@ def _task(chosen: type[Task], init_args: dict[str, Any]) -> Task:
 def sizes(task: Task) -> list[str]:
     """The spec in words."""
     spec = task.spec
-    what = "channels" if spec.inputs == "channels" else "symbols"
+    what = spec.inputs if spec.n_inputs > 1 else spec.inputs.removesuffix("s")
     asked = "a number" if spec.metric == "mse" else f"one of {spec.n_outputs}"
     unit = (
-        "none: scores by length, no span" if spec.lag_unit == "none" else f"in {spec.lag_unit}, from {spec.min_lag} on"
+        f"none: scores by length, from {spec.min_lag} on, no span"
+        if spec.lag_unit == "none"
+        else f"in {spec.lag_unit}, from {spec.min_lag} on"
     )
     name = "squared error" if spec.metric == "mse" else "accuracy"
     return [

@@ -100,7 +100,7 @@ class Cell(Strict):
     @model_validator(mode="after")
     def _lags_suit_the_regime(self) -> Self:
         if self.lags != sorted(set(self.lags)) or not self.lags:
-            raise ValueError(f"lags must be ascending and distinct, got {self.lags}")
+            raise ValueError(f"lags must be ascending and distinct, at least one, got {self.lags}")
         if self.regime == "retain" and len(self.lags) != 2:
             raise ValueError(f"lags of a retain cell are two, the shortest and the longest (T), got {self.lags}")
         return self

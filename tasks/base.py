@@ -60,6 +60,13 @@ class TaskSpec:
         return (score - self.chance) / (1 - self.chance)
 
 
+def at_least(minimum: int, **values: int) -> None:
+    """Raise ValueError naming the first of `values` below `minimum`."""
+    for name, value in values.items():
+        if value < minimum:
+            raise ValueError(f"{name} must be at least {minimum}, got {value}")
+
+
 class Task(LightningDataModule, ABC):
     """Examples whose answer depends on one source, exactly `lag` back. `spec` follows from the init arguments alone."""
 

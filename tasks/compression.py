@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.copy_memory import modal_share
 from tasks.draws import Draws
 from tasks.selective_copy import in_order
@@ -26,10 +26,7 @@ class Compression(Task):
 
     def __init__(self, tokens: int = 8, symbols: int = 16) -> None:
         super().__init__()
-        if tokens < 2:
-            raise ValueError(f"tokens must be at least 2, got {tokens}")
-        if symbols < 2:
-            raise ValueError(f"symbols must be at least 2, got {symbols}")
+        at_least(2, tokens=tokens, symbols=symbols)
         self.tokens, self.symbols = tokens, symbols
         self.spec = TaskSpec(
             inputs="symbols",

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.draws import Draws
 from tasks.spelling import letters, spell
 
@@ -29,10 +29,7 @@ class CopyMemory(Task):
 
     def __init__(self, tokens: int = 10, symbols: int = 8) -> None:
         super().__init__()
-        if tokens < 2:
-            raise ValueError(f"tokens must be at least 2, got {tokens}")
-        if symbols < 2:
-            raise ValueError(f"symbols must be at least 2, got {symbols}")
+        at_least(2, tokens=tokens, symbols=symbols)
         self.tokens, self.symbols = tokens, symbols
         self.spec = TaskSpec(
             inputs="symbols",

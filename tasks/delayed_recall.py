@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.draws import Draws
 from tasks.spelling import letters, spell
 
@@ -22,10 +22,8 @@ class DelayedRecall(Task):
 
     def __init__(self, symbols: int = 8, distractors: int = 8) -> None:
         super().__init__()
-        if symbols < 2:
-            raise ValueError(f"symbols must be at least 2, got {symbols}")
-        if distractors < 1:
-            raise ValueError(f"distractors must be at least 1, got {distractors}")
+        at_least(2, symbols=symbols)
+        at_least(1, distractors=distractors)
         self.symbols, self.distractors = symbols, distractors
         self.spec = TaskSpec(
             inputs="symbols",

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from tasks.base import Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.draws import Draws
 from tasks.mqar import ask, check_pairs, probe_last
 from tasks.spelling import letters, numbers, spell
@@ -33,8 +33,7 @@ class FuzzyRecall(Task):
         check_pairs(pairs, vocab)
         if not 1 <= tokens <= 4:
             raise ValueError(f"tokens must be from 1 to 4, got {tokens}")
-        if distractors < 1:
-            raise ValueError(f"distractors must be at least 1, got {distractors}")
+        at_least(1, distractors=distractors)
         if vocab > 256:
             raise ValueError(f"vocab must be at most 256, got {vocab}")
         self.pairs, self.half, self.tokens, self.distractors = pairs, vocab // 2, tokens, distractors

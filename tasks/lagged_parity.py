@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.draws import Draws
 from tasks.spelling import numbers, spell
 
@@ -27,8 +27,7 @@ class LaggedParity(Task):
 
     def __init__(self, marks: int = 1) -> None:
         super().__init__()
-        if marks < 1:
-            raise ValueError(f"marks must be at least 1, got {marks}")
+        at_least(1, marks=marks)
         self.marks = marks
         self.spec = TaskSpec(
             inputs="symbols",

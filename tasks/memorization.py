@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import SPLITS, Batch, Split, Task, TaskSpec
+from tasks.base import SPLITS, Batch, Split, Task, TaskSpec, at_least
 from tasks.draws import Draws
 from tasks.spelling import letters, numbers, spell
 
@@ -26,10 +26,8 @@ class Memorization(Task):
 
     def __init__(self, keys: int = 64, dictionary_seed: int = 0) -> None:
         super().__init__()
-        if keys < 2:
-            raise ValueError(f"keys must be at least 2, got {keys}")
-        if dictionary_seed < 0:
-            raise ValueError(f"dictionary_seed must be at least 0, got {dictionary_seed}")
+        at_least(2, keys=keys)
+        at_least(0, dictionary_seed=dictionary_seed)
         self.keys = keys
         # a stream that no split has: theirs are numbered below len(SPLITS), the training lags' is len(SPLITS)
         self.dictionary = Draws((dictionary_seed, len(SPLITS) + 1), 0, 1).order(keys)[0]

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.draws import Draws
 from tasks.spelling import letters, numbers, spell
 
@@ -82,8 +82,7 @@ class Mqar(Task):
 
 def check_pairs(pairs: int, vocab: int) -> None:
     """Refuse fewer than two pairs, and a vocabulary whose halves cannot hold them."""
-    if pairs < 2:
-        raise ValueError(f"pairs must be at least 2, got {pairs}")
+    at_least(2, pairs=pairs)
     if vocab % 2 or vocab // 2 < pairs:
         raise ValueError(f"vocab must be even and hold a key for each pair (at least {2 * pairs}), got {vocab}")
 

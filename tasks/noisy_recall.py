@@ -3,7 +3,7 @@
 import numpy as np
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.draws import Draws
 from tasks.mqar import ask, check_pairs, probe_last
 from tasks.spelling import letters, numbers, spell
@@ -29,8 +29,7 @@ class NoisyRecall(Task):
     def __init__(self, pairs: int = 4, vocab: int = 64, noise_vocab: int = 16, noise: float = 0.2) -> None:
         super().__init__()
         check_pairs(pairs, vocab)
-        if noise_vocab < 1:
-            raise ValueError(f"noise_vocab must be at least 1, got {noise_vocab}")
+        at_least(1, noise_vocab=noise_vocab)
         if not 0 <= noise <= 0.95:
             raise ValueError(f"noise must be a share from 0 to 0.95, got {noise}")
         self.pairs, self.half, self.noise_vocab, self.noise = pairs, vocab // 2, noise_vocab, noise

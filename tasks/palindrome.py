@@ -5,7 +5,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.draws import Draws
 from tasks.spelling import letters, spell
 
@@ -29,8 +29,7 @@ class Palindrome(Task):
 
     def __init__(self, symbols: int = 8) -> None:
         super().__init__()
-        if symbols < 2:
-            raise ValueError(f"symbols must be at least 2, got {symbols}")
+        at_least(2, symbols=symbols)
         self.symbols = symbols
         self.spec = TaskSpec(
             inputs="symbols",

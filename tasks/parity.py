@@ -10,9 +10,9 @@ from tasks.draws import Draws
 class Parity(Task):
     """Say after every bit whether the ones so far are odd in number (the parity check of Delétang 2023).
 
-    Every prefix is trained on and the last answer is scored; with `every=False` nothing but the parity of the whole is
-    asked for, as published. The answer hangs on every bit alike, so there is no source and no lag: what stands for the
-    lag is the length. Without any one bit, whichever, the parity is a fair coin: chance is 1/2.
+    With `every`, all prefixes are trained on and the last answer is scored; without it, nothing but the parity of the
+    whole is asked for, as published. The answer hangs on every bit alike, so there is no source and no lag: what
+    stands for the lag is the length. Without any one bit, whichever, the parity is a fair coin: chance is 1/2.
 
     >>> from tasks.spelling import example
     >>> print(example(Parity(), lag=8))

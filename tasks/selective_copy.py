@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.copy_memory import modal_share
 from tasks.draws import Draws
 from tasks.spelling import letters, spell
@@ -30,10 +30,7 @@ class SelectiveCopy(Task):
 
     def __init__(self, tokens: int = 4, symbols: int = 8, protocol: Literal["lag", "published"] = "lag") -> None:
         super().__init__()
-        if tokens < 2:
-            raise ValueError(f"tokens must be at least 2, got {tokens}")
-        if symbols < 2:
-            raise ValueError(f"symbols must be at least 2, got {symbols}")
+        at_least(2, tokens=tokens, symbols=symbols)
         if protocol not in ("lag", "published"):
             raise ValueError(f'protocol must be lag or published, got "{protocol}"')
         self.tokens, self.symbols, self.published = tokens, symbols, protocol == "published"

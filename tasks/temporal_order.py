@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.draws import Draws
 from tasks.spelling import letters, spell
 
@@ -30,8 +30,7 @@ class TemporalOrder(Task):
         super().__init__()
         if not 2 <= marks <= 8:
             raise ValueError(f"marks must be from 2 to 8, got {marks}")
-        if distractors < 1:
-            raise ValueError(f"distractors must be at least 1, got {distractors}")
+        at_least(1, distractors=distractors)
         self.marks, self.distractors = marks, distractors
         self.spec = TaskSpec(
             inputs="symbols",

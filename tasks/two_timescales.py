@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.draws import Draws
 from tasks.spelling import letters, spell
 
@@ -28,10 +28,7 @@ class TwoTimescales(Task):
 
     def __init__(self, held: int = 8, tracked: int = 8) -> None:
         super().__init__()
-        if held < 2:
-            raise ValueError(f"held must be at least 2, got {held}")
-        if tracked < 2:
-            raise ValueError(f"tracked must be at least 2, got {tracked}")
+        at_least(2, held=held, tracked=tracked)
         self.held, self.tracked = held, tracked
         self.blank, self.question = held + tracked, held + tracked + 1
         self.spec = TaskSpec(
