@@ -1,24 +1,25 @@
 """The parts of byte-pair encoding: words, the merges learned in them, and the cache that keeps merges."""
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import tokenizers as library
 from tokenizers import models, pre_tokenizers, trainers
 
 from tasks.corpora import Corpus
+from tasks.pieces import pieces
+from tasks.store import built, cache_dir
 
-ALGORITHM = 1  # raised by any change to training or encoding
+ALGORITHM = 2  # raised by any change to training or encoding
 SIZES = (8192, 65536)  # the vocabularies that are trained; others are cut from them
 GPT2 = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
 ASCII_WORD = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+", re.ASCII)
+NAME = "tokenizer.json"
 State = dict[str, Any]  # a tokenizer.json
 
 
@@ -47,33 +48,21 @@ def learn(corpus: Corpus, vocab: int) -> library.Tokenizer:
     """A BPE of `vocab` tokens that takes any text for a single word, from the cache or trained on the train split."""
     size = next(size for size in SIZES if size >= vocab)
     key = json.dumps([corpus.split_digest("train"), size, ALGORITHM, library.__version__])
-    path = cache_dir() / "tokenizers" / f"bpe-{size}-{sha256(key.encode()).hexdigest()[:32]}.json"
-    state = _load(path)
-    if state is None:
-        trained = _train(corpus.split_documents("train"), size)
-        _write(path, trained.encode())
-        state = json.loads(trained)
-    return library.Tokenizer.from_str(json.dumps(_shorten(state, vocab)))
+    folder = cache_dir() / "tokenizers" / f"bpe-{size}-{sha256(key.encode()).hexdigest()[:32]}"
+    built(folder, lambda into: _train(corpus, size, into / NAME), sound=lambda folder: _load(folder / NAME) is not None)
+    return library.Tokenizer.from_str(json.dumps(_shorten(json.loads((folder / NAME).read_bytes()), vocab)))
 
 
 def spelling(model: library.Tokenizer) -> list[bytes]:
     """The bytes of each id."""
-    value = dict(_alphabet())
     vocabulary = model.get_vocab()
-    return [bytes(value[char] for char in token) for token in sorted(vocabulary, key=vocabulary.__getitem__)]
+    return [bytes(ALPHABET[char] for char in token) for token in sorted(vocabulary, key=vocabulary.__getitem__)]
 
 
 def identity(model: library.Tokenizer) -> bytes:
     """The vocabulary and the merges, in their order."""
     state = json.loads(model.to_str())["model"]
     return json.dumps([ALGORITHM, sorted(state["vocab"].items()), state["merges"]]).encode()
-
-
-def cache_dir() -> Path:
-    """$SPANBENCH_CACHE, else spanbench/ in $XDG_CACHE_HOME, else ~/.cache/spanbench."""
-    if named := os.environ.get("SPANBENCH_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spanbench"
 
 
 def _alphabet() -> Iterator[tuple[str, int]]:
@@ -87,14 +76,18 @@ def _alphabet() -> Iterator[tuple[str, int]]:
             other += 1
 
 
-def _train(documents: list[bytes], size: int) -> str:
+ALPHABET = dict(_alphabet())
+
+
+def _train(corpus: Corpus, size: int, path: Path) -> None:
+    """The words of the whole train split, counted in pieces: what is learned depends on its bytes alone."""
     model = library.Tokenizer(models.BPE())
     model.pre_tokenizer = GPT2  # pyright: ignore[reportAttributeAccessIssue]
     trainer = trainers.BpeTrainer(
         vocab_size=size, initial_alphabet=GPT2.alphabet(), special_tokens=[], show_progress=False
     )
-    model.train_from_iterator((text.decode() for text in documents), trainer)
-    return model.to_str()
+    model.train_from_iterator((piece.decode() for piece in pieces(corpus.split("train"))), trainer)
+    path.write_text(model.to_str(), encoding="utf-8")
 
 
 def _shorten(state: State, vocab: int) -> State:
@@ -112,17 +105,3 @@ def _load(path: Path) -> State | None:
         return json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All of `data` under `path`, or nothing, whoever else writes there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid4().hex}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

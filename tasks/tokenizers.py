@@ -1,13 +1,12 @@
 """Tokenizers: bytes to ids and back, every token a known span of bytes."""
 
 import os
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from hashlib import sha256
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import tokenizers as library
@@ -15,10 +14,11 @@ from numpy.typing import NDArray
 
 from tasks import bpe
 from tasks.corpora import Corpus
+from tasks.pieces import Text, pieces
 
 N_POINTS = 0x110000  # Unicode's code points
 N_WORDS = 2**17  # words whose ids are kept
-PIECE = 2**16  # bytes encoded at once where a whole text is
+BLANKS = {ord(" "): "␣", ord("\n"): "↵", ord("\t"): "⇥"}
 Ids = NDArray[np.int64]
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class Tokenizer(ABC):
 
     def fit(self, corpus: Corpus) -> None:
         """Learn from the train split, and from nothing else."""
-        for derived in ("token_bytes", "digest", "_lengths"):
+        for derived in ("token_bytes", "digest", "lengths"):
             vars(self).pop(derived, None)
         self._learn(corpus)
 
@@ -47,12 +47,17 @@ class Tokenizer(ABC):
 
     def spans(self, ids: Ids) -> Ids:
         """Where each token begins and ends in the text: byte offsets (n, 2)."""
-        ends = np.cumsum(self._lengths[ids])
-        return np.stack([ends - self._lengths[ids], ends], axis=1)
+        ends = np.cumsum(self.lengths[ids])
+        return np.stack([ends - self.lengths[ids], ends], axis=1)
 
-    def bytes_per_token(self, text: bytes) -> float:
+    def shown(self, ids: Iterable[int] | Ids) -> list[str]:
+        """Each token's text for people: blanks visible, control characters spelled out, parts of characters as �."""
+        texts = (self.token_bytes[index].decode(errors="replace").translate(BLANKS) for index in ids)
+        return ["".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text) for text in texts]
+
+    def bytes_per_token(self, text: Text) -> float:
         """The mean length of a token of `text`, in bytes. Raises ValueError where the text is empty."""
-        if not text:
+        if not len(text):
             raise ValueError("an empty text has no tokens to measure")
         return len(text) / sum(len(self.encode([piece])[0]) for piece in pieces(text))
 
@@ -67,7 +72,8 @@ class Tokenizer(ABC):
         return sha256(self._identity()).hexdigest()
 
     @cached_property
-    def _lengths(self) -> Ids:
+    def lengths(self) -> Ids:
+        """The bytes that each id has, (V,): as many ids as `token_bytes`."""
         return np.array([len(token) for token in self.token_bytes], np.int64)
 
     @abstractmethod
@@ -122,7 +128,8 @@ class Char(Tokenizer):
 
     def _learn(self, corpus: Corpus) -> None:
         seen = np.zeros(N_POINTS, bool)
-        seen[_points(corpus.split("train"))] = True
+        for piece in pieces(corpus.split("train")):
+            seen[_points(piece)] = True
         self._ids = np.where(seen, 255 + np.cumsum(seen), -1)
         self.vocab_size = 256 + int(seen.sum())
 
@@ -149,11 +156,14 @@ class Bpe(Tokenizer):
         self._model: library.Tokenizer | None = None
         self._words: dict[str, tuple[int, ...]] = {}  # the ids of words met before
 
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_words": {}}
+
     def encode(self, texts: Sequence[bytes]) -> list[Ids]:
         """Raises ValueError for a text that is not UTF-8."""
         if len(self._words) > N_WORDS:
             self._words.clear()
-        split = [bpe.words(_text(text)) for text in texts]
+        split = [bpe.words(decoded(text)) for text in texts]
         new = list(set(chain.from_iterable(split)).difference(self._words))
         encodings = _fitted(self._model).encode_batch_fast(new, add_special_tokens=False)
         self._words.update((word, tuple(encoding.ids)) for word, encoding in zip(new, encodings, strict=True))
@@ -171,18 +181,8 @@ class Bpe(Tokenizer):
         return bpe.identity(_fitted(self._model))
 
 
-def pieces(text: bytes, size: int = PIECE) -> list[bytes]:
-    """`text` in pieces of `size` bytes or a little more, cut where no token of any tokenizer reaches across.
-
-    A piece begins at a line break that follows a visible ASCII character: no GPT-2 word contains such a pair.
-    """
-    place, cuts = re.compile(rb"(?<=[!-~])(?=\n)"), [0]
-    while found := place.search(text, cuts[-1] + size):
-        cuts.append(found.start())
-    return [text[low:high] for low, high in zip(cuts, [*cuts[1:], len(text)], strict=True)]
-
-
-def _text(text: bytes) -> str:
+def decoded(text: bytes) -> str:
+    """The text of UTF-8. Raises ValueError saying where it is none."""
     try:
         return text.decode()
     except UnicodeDecodeError as error:
@@ -190,7 +190,7 @@ def _text(text: bytes) -> str:
 
 
 def _points(text: bytes) -> NDArray[np.uint32]:
-    return np.frombuffer(_text(text).encode("utf-32-le"), "<u4")
+    return np.frombuffer(decoded(text).encode("utf-32-le"), "<u4")
 
 
 def _fitted(learned: T | None) -> T:

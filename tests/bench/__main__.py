@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.environment import missing
-from tests.bench import attention, mamba, matrix_states, measures, state_spaces, tasks
+from tests.bench import attention, mamba, matrix_states, measures, state_spaces, tasks, text
 
-ROOMS = (measures, tasks, attention, mamba, matrix_states, state_spaces)
+ROOMS = (measures, tasks, text, attention, mamba, matrix_states, state_spaces)
 
 
 def main() -> None:
