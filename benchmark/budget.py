@@ -1,6 +1,7 @@
 """What a model costs before it is run: parameters, operations, state; and the width that fits a budget."""
 
 import inspect
+import math
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -10,10 +11,12 @@ from torch import Tensor
 
 from benchmark.registry import UsageError, entry, load_class
 from benchmark.resolver import check_kind
-from leaderboard.record import Part
+from leaderboard.cell import Part
 from models.base import SequenceModel, StreamingModel
 
 WIDEST = 2**14
+NEAR = 1.25  # how far from a budget models may be taken that are to be alike, as a factor
+ALIKE = 1.02  # the ratio of two models' parameters below which they are as good as equal
 COARSEST = 256  # the largest step between widths that a model accepts
 
 
@@ -76,6 +79,52 @@ def part_named(name: str) -> Part:
     return Part(name=name, class_path=found["class_path"], init_args=found["init_args"])
 
 
+def parameters_at(part: Part, dim: int) -> int | None:
+    """The model's own parameters at a width; None where it refuses the width."""
+    try:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            return count(load_class(part.class_path)(**part.init_args | {"dim": dim}))
+    except ValueError:
+        return None
+
+
+def fit_alike(parts: list[Part], target: int) -> list[Part]:
+    """Every model at a width, so that their own parameters are as equal as widths allow, within a quarter of `target`.
+
+    Among choices that are equal within 2%, the closest to `target`. Raises UsageError where a model has no such width.
+    """
+    choices = [_widths(part, target) for part in parts]
+    anchors = sorted({found for widths in choices for found in widths.values()})
+
+    def nearest(anchor: int) -> list[tuple[int, int]]:
+        return [min(widths.items(), key=lambda item: abs(math.log(item[1] / anchor))) for widths in choices]
+
+    def unlike(anchor: int) -> tuple[float, float]:
+        counts = [found for _, found in nearest(anchor)]
+        return max(ALIKE, max(counts) / min(counts)), abs(math.log(anchor / target))
+
+    best = nearest(min(anchors, key=unlike))
+    return [
+        part.model_copy(update={"init_args": part.init_args | {"dim": dim}})
+        for part, (dim, _) in zip(parts, best, strict=True)
+    ]
+
+
+def _widths(part: Part, target: int) -> dict[int, int]:
+    """Parameters at every width that comes near `target`."""
+    found: dict[int, int] = {}
+    try:
+        dim = fit_width(part, round(target * NEAR)).init_args["dim"]
+    except TooLarge:
+        dim = 0
+    while dim and (n := parameters_at(part, dim)) != 0 and (n is None or n * NEAR >= target):
+        found |= {} if n is None else {dim: n}
+        dim -= 1
+    if not found:
+        raise UsageError(f"--n-params {target}: {part.name} has no width with about as many parameters")
+    return found
+
+
 def fit_width(part: Part, target: int) -> Part:
     """`part` at the width whose own parameters (no embedding, no head) come closest to `target` from below.
 
@@ -86,17 +135,10 @@ def fit_width(part: Part, target: int) -> Part:
     if "dim" not in inspect.signature(model_class).parameters:
         raise UsageError(f"--n-params: {part.name} has no dim to choose")
 
-    def parameters(dim: int) -> int | None:
-        try:
-            with torch.device("meta"), torch.random.fork_rng(devices=[]):
-                return count(model_class(**part.init_args | {"dim": dim}))
-        except ValueError:
-            return None
-
     @cache
     def accepted(dim: int) -> tuple[int, int] | None:
         """The widest model no wider than `dim`: width and parameters."""
-        tried = ((width, parameters(width)) for width in range(dim, max(0, dim - COARSEST), -1))
+        tried = ((width, parameters_at(part, width)) for width in range(dim, max(0, dim - COARSEST), -1))
         return next(((width, found) for width, found in tried if found is not None), None)
 
     def fits(dim: int) -> bool:
@@ -106,11 +148,11 @@ def fit_width(part: Part, target: int) -> Part:
     if narrowest is None:
         model_class(**part.init_args)  # says what is wrong, if it is not the width
         raise UsageError(f"--n-params: {part.name} refuses every width up to {COARSEST}")
-    if accepted(narrowest) == accepted(2 * narrowest) or parameters(narrowest) == 0:
+    if accepted(narrowest) == accepted(2 * narrowest) or parameters_at(part, narrowest) == 0:
         raise UsageError(f"--n-params: {part.name} has no parameters that a width could change")
     if not fits(narrowest):
         raise TooLarge(
-            f"--n-params {target}: {part.name} has {parameters(narrowest)} at its narrowest, dim={narrowest}"
+            f"--n-params {target}: {part.name} has {parameters_at(part, narrowest)} at its narrowest, dim={narrowest}"
         )
     low, high = narrowest, 2 * narrowest
     while fits(high) and high < WIDEST:

@@ -22,6 +22,7 @@ LISTINGS = {
 COMMANDS = {
     "table": "reproduce a table: train what is missing, print it, draw it",
     "run": "train and measure one model on one task",
+    "compare": "spans and bits per byte of models at several granularities of one text",
     "cost": "seconds and memory against length, width or state size, with fitted exponents",
     "report": "tables and plots again, from the records in a folder",
     **LISTINGS,
@@ -81,6 +82,10 @@ def _dispatch(argv: list[str]) -> int:
         from benchmark import commands
 
         return commands.run(rest)
+    if command == "compare":
+        from benchmark import compare
+
+        return compare.compare(rest)
     parser, function = _parsers()[command]
     try:
         options = parser.parse_args(rest).as_dict()
@@ -152,8 +157,10 @@ def _parsers() -> dict[str, tuple[ArgumentParser, Callable[..., int]]]:
     report = add("report", _report)
     report.add_argument("folder", help="a folder with records/ in it, such as runs/quick")
     for kind in LISTINGS:
-        function = _models if kind == "models" else partial(_listing, kind)
+        function = {"models": _models, "tokenizers": _tokenizers}.get(kind, partial(_listing, kind))
         add(kind, function).add_argument("name", nargs="?", help="one of them")
+    tokenizers, _ = found["tokenizers"]
+    tokenizers.add_argument("--corpus", type=str | None, help="the text to look at one on (default: sympy)")
     models, _ = found["models"]
     models.description = f"{COMMANDS['models']}. {listing.MODEL_COLUMNS}"
     models.add_argument("--n-params", default="100k", help="the budget that sets each width")
@@ -190,6 +197,17 @@ def _models(name: str | None, n_params: str, length: int) -> int:
     sizes = catalogue.line(name, parse_count(n_params), length)
     _listing("models", name)
     print(f"\n{sizes}")
+    return 0
+
+
+def _tokenizers(name: str | None, corpus: str | None) -> int:
+    if name is None:
+        if corpus is not None:
+            raise UsageError("tokenizers: --corpus needs the name of a tokenizer before it")
+        return listing.show("tokenizers", None)
+    from benchmark import tokenizerview
+
+    tokenizerview.show(Console(highlight=False), name, corpus or "sympy")
     return 0
 
 

@@ -12,13 +12,15 @@ from benchmark.options import cell_parser, make_cell
 from benchmark.parsing import add_wandb, check_output
 from benchmark.pool import run_cells
 from benchmark.preflight import refuse_impossible
+from benchmark.prepare import prepare
 from benchmark.registry import UsageError
 from benchmark.reporting import print_cell, print_report
 from benchmark.running import RunOptions, run_cell
 from benchmark.tables import table_named
 from benchmark.tracking import Mode, default_mode
 from benchmark.training import check
-from leaderboard.record import Cell, Record, read_record
+from leaderboard.cell import Cell
+from leaderboard.record import Record, read_record
 
 
 def run(argv: Sequence[str]) -> int:
@@ -33,6 +35,7 @@ def run(argv: Sequence[str]) -> int:
     cell, trainer, rest = make_cell(argv, parser)
     options = RunOptions(Path(rest["output"]) / "run", rest["wandb"] or default_mode(), "run", trainer)
     console = Console(quiet=int(os.environ.get("LOCAL_RANK", "0")) > 0)
+    prepare([cell], console)
     refuse_impossible([cell])
     try:
         check(trainer, cell.precision)
@@ -53,14 +56,29 @@ def run(argv: Sequence[str]) -> int:
 
 def table(name: str, output: str, workers: int | None, fresh: bool, wandb: Mode | None) -> int:
     """Train a table's missing cells on a pool of processes, then print and draw it."""
+    chosen = table_named(name)
+    options = RunOptions(Path(output) / chosen.name, wandb or default_mode(), chosen.name)
+    console = Console()
+    records, code = finish(console, chosen.cells(), options, workers, fresh, chosen.title, chosen.core_seconds)
+    print_report(console, records, options.folder, chosen.title)
+    return code
+
+
+def finish(
+    console: Console,
+    cells: list[Cell],
+    options: RunOptions,
+    workers: int | None,
+    fresh: bool,
+    caption: str,
+    core_seconds: float = 0,
+) -> tuple[list[Record], int]:
+    """Run the cells that have no record yet, all of them where `fresh`; every cell's record, and the exit code."""
     if workers is not None and workers < 1:
         raise UsageError(f"--workers must be at least 1, got {workers}")
-    chosen = table_named(name)
-    cells = chosen.cells()
+    prepare(cells, console)
     refuse_impossible(cells)
-    options = RunOptions(Path(output) / chosen.name, wandb or default_mode(), chosen.name)
     check_output(options.folder)
-    console = Console()
     if fresh:
         for cell in cells:
             _forget(cell, options.folder)
@@ -70,9 +88,10 @@ def table(name: str, output: str, workers: int | None, fresh: bool, wandb: Mode 
             read(path)
     missing = [cell for cell in cells if not paths[cell.id].exists()]
     workers = min(workers or os.cpu_count() or 1, max(1, len(missing)))
+    expected = duration(core_seconds * len(missing) / len(cells) / workers)
     console.print(
-        f"{chosen.title}: {len(cells)} cells, {len(cells) - len(missing)} done before, {workers} workers"
-        + (f", about {duration(chosen.core_seconds * len(missing) / len(cells) / workers)}" if missing else ""),
+        f"{caption}: {len(cells)} cells, {len(cells) - len(missing)} done before, {workers} workers"
+        + (f", about {expected}" if missing and core_seconds else ""),
         highlight=False,
         soft_wrap=True,
     )
@@ -80,7 +99,6 @@ def table(name: str, output: str, workers: int | None, fresh: bool, wandb: Mode 
         with Display(console, len(missing)) as display:
             run_cells(missing, options, workers, display)
     records = [read(path) for path in paths.values()]
-    print_report(console, records, options.folder, chosen.title)
     if missing:
         console.print(sync_hint(options), highlight=False, soft_wrap=True)
     failed = [record for record in records if record.status == "failed"]
@@ -89,7 +107,7 @@ def table(name: str, output: str, workers: int | None, fresh: bool, wandb: Mode 
         console.print(
             f"failed: {title(record.cell)}: {record.reason} (remove {where} to try again)", markup=False, soft_wrap=True
         )
-    return 1 if failed else 0
+    return records, 1 if failed else 0
 
 
 def read(path: Path) -> Record:

@@ -8,8 +8,9 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from leaderboard.record import Cell, Record
-from leaderboard.spans import measure_span
+from leaderboard.cell import Cell
+from leaderboard.headline import headline
+from leaderboard.record import Record
 
 
 def title(cell: Cell) -> str:
@@ -65,9 +66,7 @@ class Display(AbstractContextManager):
         """A cell has its record: a line of its own."""
         self.finished += 1
         self.shares.pop(worker, None)
-        said = (
-            measure_span([record]).text(tokens=True) if record.status == "ok" else f"{record.status}: {record.reason}"
-        )
+        said = headline([record]) if record.status == "ok" else f"{record.status}: {record.reason}"
         self._advance()
         self.console.print(
             f"\\[{self.finished}/{self.total}] {title(record.cell)}: {said}, {duration(record.host.seconds)}"

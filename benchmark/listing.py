@@ -49,14 +49,18 @@ def _whole(console: Console, kind: str, name: str) -> None:
 
         taskview.show(console, name)
         return
+    if kind == "corpora":
+        from benchmark import corpusview
+
+        corpusview.show(console, name)
+        return
     found = entry(kind, name)
     chosen = load_class(found["class_path"])
-    if kind != "corpora":
-        from benchmark.resolver import check_kind
+    from benchmark.resolver import check_kind
 
-        check_kind(kind.removesuffix("s"), name, chosen)
+    check_kind(kind.removesuffix("s"), name, chosen)
     print(f"{name}  {found['class_path']}\n\n{inspect.getdoc(chosen)}\n")
     for key, parameter in inspect.signature(chosen).parameters.items():
         default = found["init_args"].get(key, parameter.default)
         shown = "set by an option of its own" if default is inspect.Parameter.empty else default
-        print(f"  --{kind.removesuffix('s').replace('corpora', 'corpus')}.{key}  {shown}")
+        print(f"  --{kind.removesuffix('s')}.{key}  {shown}")

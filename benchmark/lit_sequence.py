@@ -8,8 +8,8 @@ from lightning import LightningModule
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from benchmark.metrics import RecallSums
-from leaderboard.record import Budget
+from benchmark.metrics import BlockNats, RecallSums, sums_for
+from leaderboard.cell import Budget
 from models.base import SequenceModel
 from tasks.base import Batch, Feed, TaskSpec
 
@@ -56,8 +56,8 @@ class LitSequence(LightningModule):
     def serve(self, feed: Feed) -> None:
         """Make room for the sums of every validation and test lag of `feed`."""
         self.feed = feed
-        self.val_sums = nn.ModuleList(RecallSums(self.spec.metric) for _ in feed.val_lags)
-        self.test_sums = nn.ModuleList(RecallSums(self.spec.metric) for _ in feed.test_lags)
+        self.val_sums = nn.ModuleList(sums_for(self.spec.metric) for _ in feed.val_lags)
+        self.test_sums = nn.ModuleList(sums_for(self.spec.metric) for _ in feed.test_lags)
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean over all places for an answer; an empty one counts nothing, so that ranks average exactly."""
@@ -78,14 +78,12 @@ class LitSequence(LightningModule):
 
     def probe(self, batch: Batch, sums: nn.Module) -> None:
         """Add a batch's probes to `sums`."""
-        assert isinstance(sums, RecallSums)
-        probes, slots = self.spec.probes, self.spec.slots
-        outputs = self(batch.inputs, batch.positions[:, -(probes // slots) :])[:, -probes:]  # (B, probes, K)
+        assert isinstance(sums, RecallSums | BlockNats)
+        probes = self.spec.probes or batch.targets.shape[1]
+        outputs = self(batch.inputs, batch.positions[:, -(probes // self.spec.slots) :])[:, -probes:]  # (B, probes, K)
         if not torch.isfinite(outputs).all():
             raise Diverged(f"outputs are not finite at step {self.global_step}")
-        sums.update(
-            outputs.flatten(0, 1), batch.targets[:, -probes:].flatten(), batch.lag_tokens.repeat_interleave(probes)
-        )
+        sums.update(outputs, batch.targets[:, -probes:], batch)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Sums of one batch of one validation lag."""
@@ -96,7 +94,7 @@ class LitSequence(LightningModule):
         assert self.feed is not None
         self.strengths = []
         for lag, sums in zip(self.feed.val_lags, self.val_sums, strict=True):
-            assert isinstance(sums, RecallSums)
+            assert isinstance(sums, RecallSums | BlockNats)
             score = float(sums.compute())
             sums.reset()
             self.strengths.append(self.spec.strength(score))

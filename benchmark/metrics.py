@@ -5,7 +5,11 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 from torchmetrics import Metric
+from torchmetrics.utilities.data import dim_zero_cat
+
+from tasks.base import Batch
 
 
 class RecallSums(Metric):
@@ -23,14 +27,14 @@ class RecallSums(Metric):
         self.add_state("n", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("lag_tokens", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, outputs: Tensor, targets: Tensor, lag_tokens: Tensor) -> None:
-        """Outputs (B, K), targets (B,) and lags (B,) of a batch of probes."""
+    def update(self, outputs: Tensor, targets: Tensor, batch: Batch) -> None:
+        """Outputs (B, P, K) and targets (B, P) of a batch's probes."""
         if self.metric == "accuracy":
             self.total += (outputs.argmax(-1) == targets).sum()
         else:
-            self.total += (outputs[:, 0].double() - targets.double()).square().sum()
-        self.n += len(targets)
-        self.lag_tokens += lag_tokens.sum()
+            self.total += (outputs[..., 0].double() - targets.double()).square().sum()
+        self.n += targets.numel()
+        self.lag_tokens += batch.lag_tokens.sum() * targets.shape[1]
 
     def compute(self) -> Tensor:
         """The mean over all examples."""
@@ -42,23 +46,40 @@ class RecallSums(Metric):
             return {name: getattr(self, name).item() for name in ("total", "n", "lag_tokens")}
 
 
-class BitsPerByte(Metric):
-    """Sum of nats over the scored bytes ÷ (ln 2 × number of scored bytes). The byte count comes from the text."""
+class BlockNats(Metric):
+    """The negative log-likelihood of every target block, in order, with its bytes and tokens (0: it was not kept).
+
+    Bits per byte are the sum of nats over the scored bytes ÷ (ln 2 × number of scored bytes), bytes of the text.
+    """
 
     full_state_update = False
-    nats: Tensor
-    n_bytes: Tensor
+    nats: list[Tensor]
+    n_bytes: list[Tensor]
+    n_tokens: list[Tensor]
 
     def __init__(self) -> None:
         super().__init__()
-        self.add_state("nats", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("n_bytes", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        for name in ("nats", "n_bytes", "n_tokens"):
+            self.add_state(name, [], dist_reduce_fx="cat")
 
-    def update(self, nats: Tensor, n_bytes: int) -> None:
-        """Negative log-likelihoods of the scored tokens, any shape, and how many bytes of text they stand for."""
-        self.nats += nats.double().sum()
-        self.n_bytes += n_bytes
+    def update(self, outputs: Tensor, targets: Tensor, batch: Batch) -> None:
+        """Outputs (B, P, V) and targets (B, P), −100 where nothing is asked."""
+        assert batch.n_bytes is not None
+        nats = cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
+        self.nats.append(nats.double().sum(1))
+        self.n_bytes.append(batch.n_bytes)
+        self.n_tokens.append((targets >= 0).sum(1))
 
     def compute(self) -> Tensor:
-        """Bits per byte."""
-        return self.nats / (math.log(2) * self.n_bytes)
+        """Bits per byte of all blocks kept."""
+        return dim_zero_cat(self.nats).sum() / math.log(2) / dim_zero_cat(self.n_bytes).sum()
+
+    def reduced(self) -> dict[str, list[float]]:
+        """The blocks of all ranks: nats, bytes and tokens of each."""
+        with self.sync_context():
+            return {name: dim_zero_cat(getattr(self, name)).tolist() for name in ("nats", "n_bytes", "n_tokens")}
+
+
+def sums_for(metric: Literal["accuracy", "mse", "bits_per_byte"]) -> RecallSums | BlockNats:
+    """An empty metric of that kind."""
+    return BlockNats() if metric == "bits_per_byte" else RecallSums(metric)

@@ -9,15 +9,15 @@ from jsonargparse import ArgumentError, ArgumentParser
 from pydantic import ValidationError
 
 from benchmark.budget import fit_width, parse_count
-from benchmark.cells import build, corpus_named, needs_text
+from benchmark.cells import corpus_named, needs_text, task_of
 from benchmark.parsing import PlainHelp, condense
-from benchmark.registry import UsageError, names, source_digest
+from benchmark.registry import UsageError, load_class, names, source_of
 from benchmark.resolver import FROM_TEXT, SELECTORS, resolve
 from benchmark.training import TrainerOptions
-from leaderboard.record import Budget, Cell, Corpus, Part
+from leaderboard.cell import Budget, Cell, Corpus, Part
 
-DEFAULT_LAGS = {"learn": [16, 32, 64, 128], "retain": [2, 64]}
-DEFAULT_TEXT_LAGS = {"learn": [16, 32, 64, 128], "retain": [16, 128]}
+DEFAULT_LAGS = {"learn": [16, 32, 64, 128], "retain": [2, 64], "language": [256]}
+DEFAULT_TEXT_LAGS = DEFAULT_LAGS | {"retain": [16, 128]}
 PRECISIONS = Literal["32-true", "bf16-mixed", "16-mixed", "bf16-true"]
 
 
@@ -33,7 +33,7 @@ def cell_parser() -> ArgumentParser:
     what = {
         "model": f"{', '.join(names('models'))}; --model.KEY VALUE changes a key",
         "task": f"{', '.join(names('tasks'))}; --task.KEY VALUE changes a key",
-        "tokenizer": "byte, char or bpe-N, for a task on text",
+        "tokenizer": "byte, char, bpe-N or file:tokenizer.json, for a task on text",
     }
     for name, base in SELECTORS.items():
         needed = name != "tokenizer"
@@ -41,12 +41,17 @@ def cell_parser() -> ArgumentParser:
             base, name, as_group=False, skip=FROM_TEXT, required=needed, help=what[name], metavar="NAME"
         )
     parser.add_argument("--corpus", type=str | None, help="sympy, files:PATH, … (text tasks; default sympy)")
-    parser.add_argument("--regime", type=Literal["learn", "retain"], default="learn", help="the question asked")
+    parser.add_argument(
+        "--regime",
+        type=Literal["learn", "retain", "language"] | None,
+        help="the question asked (default: learn; of the task language: language)",
+    )
     parser.add_argument(
         "--lags",
         type=list[int] | None,
         help="learn: the lags to climb (default 16,32,64,128); retain: the shortest and the longest, T (default 2,64; "
-        "on text 16,128; what the task's YAML says, or longer where a task needs it)",
+        "on text 16,128; what the task's YAML says, or longer where a task needs it); language: the contexts to score "
+        "at, the longest (T) also to train at (default 256)",
     )
     parser.add_argument("--bisect", type=bool, default=False, help="learn: refine the edge to a quarter octave")
     parser.add_argument("--seed", type=int, default=0, help="of weights and data")
@@ -91,19 +96,31 @@ def _part(name: str, options: dict[str, Any], places: dict[str, str]) -> Part:
         shown = shown.rpartition(":")[2]
     elif shown.endswith((".yaml", ".yml")):
         shown = re.split(r"[/\\]", shown)[-1].rpartition(".")[0]
-    return Part(name=shown, class_path=place, init_args=options.get("init_args", {}), source=source_digest(place))
+    elif shown.startswith("file:"):
+        shown = "file:" + "/".join(re.split(r"[/\\]", shown.removeprefix("file:"))[-2:])
+    init_args = options.get("init_args", {})
+    return Part(name=shown, class_path=place, init_args=init_args, source=source_of(place, init_args))
 
 
-def _default_lags(task: Part, regime: str) -> list[int]:
+def _default_lags(task: Part, tokenizer: Part | None, corpus: Corpus | None, regime: str) -> list[int]:
     """As DEFAULT_LAGS has them, or longer where the task cannot be so short. Raises UsageError."""
     try:
-        least = build(task).spec.min_lag
-    except (ValueError, TypeError) as error:
+        least = task_of(task, tokenizer, corpus).spec.min_lag
+    except (ValueError, TypeError, OSError) as error:
         raise UsageError(f"--task {task.name}: {error}") from None
+    usual = (DEFAULT_LAGS if corpus is None else DEFAULT_TEXT_LAGS)[regime]
     if regime == "retain":
-        low, high = DEFAULT_LAGS["retain"]
+        low, high = usual
         return [max(low, least), max(high, 4 * least)]
-    return [lag for lag in DEFAULT_LAGS["learn"] if lag >= least] or [least]
+    return [lag for lag in usual if lag >= least] or [least]
+
+
+def _regime(task: Part, asked: str | None) -> str:
+    """The question asked, or the first of those that the task can be asked. Raises UsageError."""
+    possible = load_class(task.class_path).regimes  # pyright: ignore[reportAttributeAccessIssue]
+    if asked is not None and asked not in possible:
+        raise UsageError(f"--task {task.name} cannot be asked in --regime {asked}: choose from {', '.join(possible)}")
+    return asked or possible[0]
 
 
 def _cell(options: dict[str, Any], places: dict[str, str]) -> Cell:
@@ -120,13 +137,10 @@ def _cell(options: dict[str, Any], places: dict[str, str]) -> Cell:
             raise UsageError(f"--task {task.name} is not made of text: it takes no --tokenizer or --corpus")
         if options["n_params"] is not None:
             model = fit_width(model, parse_count(options["n_params"]))
-        lags = options["lags"]
-        if lags is None:
-            lags = _default_lags(task, options["regime"]) if corpus is None else DEFAULT_TEXT_LAGS[options["regime"]]
-        shared = {key: options[key] for key in ("regime", "bisect", "seed", "precision")}
-        return Cell(
-            model=model, task=task, tokenizer=tokenizer, corpus=corpus, lags=lags, budget=options["budget"], **shared
-        )
+        shared = {key: options[key] for key in ("bisect", "seed", "precision", "budget")}
+        shared["regime"] = _regime(task, options["regime"])
+        shared["lags"] = options["lags"] or _default_lags(task, tokenizer, corpus, shared["regime"])
+        return Cell(model=model, task=task, tokenizer=tokenizer, corpus=corpus, **shared)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(key) for key in first["loc"])

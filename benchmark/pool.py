@@ -12,7 +12,8 @@ from typing import Protocol
 
 from benchmark import environment
 from benchmark.running import RunOptions, record_failure, run_cell
-from leaderboard.record import Cell, Record
+from leaderboard.cell import Cell
+from leaderboard.record import Record
 
 
 class Watch(Protocol):

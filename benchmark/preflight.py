@@ -8,7 +8,7 @@ from benchmark import contract
 from benchmark.cells import build_model, build_task
 from benchmark.display import title
 from benchmark.registry import UsageError
-from leaderboard.record import Cell
+from leaderboard.cell import Cell
 from models.base import SequenceModel
 
 HALVES = {"bf16-mixed": torch.bfloat16, "bf16-true": torch.bfloat16, "16-mixed": torch.float16}

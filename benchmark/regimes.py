@@ -1,11 +1,14 @@
-"""The two questions: across what distance can a dependency be learned, and how far does it hold once learned?"""
+"""The questions: across what distance can a dependency be learned, how far does it hold once learned, how well is
+text predicted?"""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from benchmark.measures.bits import block_losses
 from benchmark.measures.recall import feed_for, octaves, recall_at, retention_curve
 from benchmark.training import Trained
-from leaderboard.record import Cell, Outcome
+from leaderboard.cell import Cell
+from leaderboard.record import Losses, Outcome
 from tasks.base import Feed, Task
 
 LEARNED = 0.5  # s from which a lag counts as learned, where the edge is bisected
@@ -69,4 +72,14 @@ def retain(cell: Cell, task: Task, train: Train, saved: Saved) -> Iterator[Outco
     yield from retention_curve(train(feed, None), task, feed)
 
 
-REGIMES = {"learn": learn, "retain": retain}
+def language(cell: Cell, task: Task, train: Train, saved: Saved) -> Iterator[Losses]:
+    """Train on text at context T, and score the same target blocks after each context of the cell."""
+    feed = feed_for(cell, (cell.horizon, cell.horizon), (cell.horizon,))
+    yield from block_losses(train(feed, None), task, feed, cell.lags)
+
+
+REGIMES: dict[str, Callable[[Cell, Task, Train, Saved], Iterator[Outcome | Losses]]] = {
+    "learn": learn,
+    "retain": retain,
+    "language": language,
+}

@@ -53,7 +53,7 @@ def entry(kind: str, text: str) -> dict[str, Any]:
         found = read_entry(CONFIGS / kind / f"{name}.yaml")
         match = re.fullmatch(found.get("pattern", "(?!)"), text)
         if match:
-            arguments = {key: yaml.safe_load(value) for key, value in match.groupdict().items()}
+            arguments = {key: value if key == "path" else int(value) for key, value in match.groupdict().items()}
             return found | {"init_args": found["init_args"] | arguments}
     raise unknown(kind.removesuffix("s").replace("corpora", "corpus"), text, names(kind))
 
@@ -102,10 +102,13 @@ def load_class(class_path: str) -> type:
     return found
 
 
-def source_digest(class_path: str) -> str | None:
-    """sha256 of the user's file, None for a class of the checkout."""
+def source_of(class_path: str, init_args: dict[str, Any]) -> str | None:
+    """sha256 of the user's file that a class, or what it reads, comes from; None where the checkout has all of it."""
     file, colon, _ = class_path.rpartition(":")
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if colon else None
+    if colon:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    reads = getattr(load_class(class_path), "source", None)
+    return None if reads is None else reads(**init_args)
 
 
 def _load_file(path: Path) -> Any:

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmark.display import duration, title
 from benchmark.registry import UsageError
+from leaderboard.bits import measure_bits
 from leaderboard.curves import strength
 from leaderboard.groups import group
-from leaderboard.record import Outcome, Record, read_records
+from leaderboard.record import Facts, Outcome, Record, read_records
 from leaderboard.report import write_report
 from leaderboard.spans import measure_span
 from leaderboard.tables import terminal
@@ -40,31 +42,51 @@ def print_report(console: Console, records: list[Record], folder: Path, caption:
 
 
 def print_cell(console: Console, record: Record, path: Path, note: str) -> None:
-    """One cell: s by lag, its span, and where its record is."""
-    facts = record.facts
+    """One cell: its curve and span, or its bits per byte, and where its record is."""
+    plain: Any = {"highlight": False, "soft_wrap": True}
     console.print(f"{title(record.cell)}: {record.status}, {duration(record.host.seconds)}", highlight=False)
     if record.reason:
-        console.print(record.reason, markup=False, highlight=False, soft_wrap=True)
-    if facts and record.curve:
-        columns: dict[str, Callable[[Outcome], str]] = {
-            "length" if facts.lag_unit == "none" else "lag": lambda point: str(point.lag),
-            "s": lambda point: f"{strength(point.total, point.n, facts):.2f}",
-        }
-        if facts.lag_unit == "bytes":
-            columns["lag in tokens"] = lambda point: f"{point.lag_tokens / point.n:.1f}"
-        if record.cell.regime == "learn":
-            columns["sequences to learn it"] = lambda point: str(point.sequences) if point.solved else "whole budget"
-        rows = Table(*columns, box=None, pad_edge=False)
-        for point in record.curve:
-            rows.add_row(*(show(point) for show in columns.values()))
-        console.print(rows)
-        span = measure_span([record])
-        kind = "learning span" if record.cell.regime == "learn" else "retention span"
-        score = "" if span.recall is None else f", recall score {span.recall:.2f}"
-        said = f"{kind}: {span.text(tokens=True)} in {span.unit}{score}"
-        if span.unit == "none":
-            said = f"mean s over lengths, each clipped to [0, 1]: {span.text()}"
-        console.print(said, highlight=False, soft_wrap=True)
-    console.print(f"record: {path}", highlight=False, soft_wrap=True)
+        console.print(record.reason, markup=False, **plain)
+    if record.facts and record.curve:
+        console.print(_curve(record, record.facts))
+        console.print(_span(record), markup=False, **plain)
+    if record.facts and record.losses:
+        console.print(_losses(record, record.facts))
+    console.print(f"record: {path}", **plain)
     if note:
-        console.print(note, highlight=False, soft_wrap=True)
+        console.print(note, **plain)
+
+
+def _curve(record: Record, facts: Facts) -> Table:
+    """s at each lag."""
+    columns: dict[str, Callable[[Outcome], str]] = {
+        "length" if facts.lag_unit == "none" else "lag": lambda point: str(point.lag),
+        "s": lambda point: f"{strength(point.total, point.n, facts):.2f}",
+    }
+    if facts.lag_unit == "bytes":
+        columns["lag in tokens"] = lambda point: f"{point.lag_tokens / point.n:.1f}"
+    if record.cell.regime == "learn":
+        columns["sequences to learn it"] = lambda point: str(point.sequences) if point.solved else "whole budget"
+    rows = Table(*columns, box=None, pad_edge=False)
+    for point in record.curve:
+        rows.add_row(*(show(point) for show in columns.values()))
+    return rows
+
+
+def _span(record: Record) -> str:
+    span = measure_span([record])
+    if span.unit == "none":
+        return f"mean s over lengths, each clipped to [0, 1]: {span.text()}"
+    kind = "learning span" if record.cell.regime == "learn" else "retention span"
+    score = "" if span.recall is None else f", recall score {span.recall:.2f}"
+    return f"{kind}: {span.text(tokens=True)} in {span.unit}{score}"
+
+
+def _losses(record: Record, facts: Facts) -> Table:
+    """Bits per byte after each context."""
+    found = [measure_bits([record.model_copy(update={"losses": [losses]})]) for losses in record.losses]
+    rows = Table(f"context, {facts.lag_unit}", "bits per byte", "documents", "blocks", box=None, pad_edge=False)
+    for bits in found:
+        dropped = f", {bits.n_dropped} dropped" if bits.n_dropped else ""
+        rows.add_row(str(bits.context), bits.text(), str(bits.n_documents), f"{bits.n_blocks}{dropped}")
+    return rows

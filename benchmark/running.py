@@ -12,13 +12,15 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from safetensors.torch import save_file
 
 from benchmark import host
-from benchmark.cells import build_model, build_task, facts
+from benchmark.cells import blocks_of, build_model, build_task, facts
 from benchmark.lit_sequence import Diverged
 from benchmark.regimes import REGIMES
 from benchmark.tracking import Mode, Tracker
 from benchmark.training import Progress, Trained, TrainerOptions, fit
-from leaderboard.record import Cell, Facts, Outcome, Record, write_atomically, write_record
+from leaderboard.cell import Cell
+from leaderboard.record import Blocks, Facts, Losses, Outcome, Record, write_atomically, write_record
 from tasks.base import Feed, Task
+from tasks.language import Language
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ def run_cell(cell: Cell, options: RunOptions, progress: Progress) -> Record:
         status=status,
         reason=reason,
         facts=run.facts,
-        curve=sorted(run.curve, key=lambda outcome: outcome.lag),
+        curve=sorted((one for one in run.found if isinstance(one, Outcome)), key=lambda outcome: outcome.lag),
+        blocks=run.blocks,
+        losses=[one for one in run.found if isinstance(one, Losses)],
         host=host.describe(time.monotonic() - begin, run.device),
     )
     run.tracker.finish(record)
@@ -80,23 +84,25 @@ class _Run:
     tracker: Tracker
     progress: Progress
     facts: Facts | None = None
-    curve: list[Outcome] = field(default_factory=list)
+    blocks: Blocks | None = None
+    found: list[Outcome | Losses] = field(default_factory=list)
     device: str = "cpu"
 
     def measure(self) -> None:
         """Train and test as the cell's regime says, outcome by outcome."""
         task = build_task(self.cell)
         self.facts = facts(self.cell, task)
-
+        if isinstance(task, Language):
+            self.blocks = blocks_of(task, self.cell)
         for outcome in REGIMES[self.cell.regime](self.cell, task, partial(self.train, task), self.saved):
-            self.curve.append(outcome)
+            self.found.append(outcome)
 
     def train(self, task: Task, feed: Feed, lag: int | None) -> Trained:
         """A fresh model, trained; its weights are left in the cell's folder."""
         stages = len(self.cell.lags) if lag is not None else 1
 
         def progress(what: str, share: float) -> None:
-            self.progress(what, min(1.0, (len(self.curve) + share) / stages))
+            self.progress(what, min(1.0, (len(self.found) + share) / stages))
 
         with torch.random.fork_rng():
             torch.manual_seed(self.cell.seed)  # for dropout, where a model has it

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmark.options import cell_parser, make_cell
 from benchmark.registry import CONFIGS, UsageError, names, read_yaml, unknown
-from leaderboard.record import Cell
+from leaderboard.cell import Cell
 
 KEYS = {"title", "core_seconds", "cells"}
 

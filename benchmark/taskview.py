@@ -39,9 +39,15 @@ def show(console: Console, name: str) -> None:
         console.print(f"published {fact}", **plain)
     lag = max(SHOWN_LAG, task.spec.min_lag)
     for index in range(3):
-        console.print(f"\nexample {index + 1}, {'length' if task.spec.lag_unit == 'none' else 'lag'} {lag}", **plain)
+        console.print(f"\nexample {index + 1}, {_what_lag_is(task)} {lag}", **plain)
         for line in picture(task, lag, index, console.width):
             console.print(line, soft_wrap=True)
+
+
+def _what_lag_is(task: Task) -> str:
+    if task.spec.metric == "bits_per_byte":
+        return "context"
+    return "length" if task.spec.lag_unit == "none" else "lag"
 
 
 def _task(chosen: type[Task], init_args: dict[str, Any]) -> Task:
@@ -62,9 +68,16 @@ def sizes(task: Task) -> list[str]:
         else f"in {spec.lag_unit}, from {spec.min_lag} on"
     )
     name = "squared error" if spec.metric == "mse" else "accuracy"
+    if spec.metric == "bits_per_byte":
+        return [
+            f"inputs    {spec.n_inputs} {what}",
+            f"answers   {asked} at every input",
+            f"context   in {spec.lag_unit}, from {spec.min_lag} on: what stands for the lag",
+            f"baseline  {spec.baseline:.4g} bits per byte knowing nothing",
+        ]
     return [
         f"inputs    {spec.n_inputs} {what}",
-        f"answers   {asked}" + (f", {spec.probes} scored an example" if spec.probes > 1 else ""),
+        f"answers   {asked}" + (f", {spec.probes} scored an example" if spec.probes and spec.probes > 1 else ""),
         f"lag       {unit}",
         f"chance    {name} {spec.chance:.4g} without the source or its binding",
         f"baseline  {name} {spec.baseline:.4g} knowing nothing",

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
+from leaderboard.bits import measure_bits
+from leaderboard.cell import Cell
 from leaderboard.plots import draw_curve
-from leaderboard.record import Cell, Record
+from leaderboard.record import Record
 from leaderboard.spans import measure_span
 
 Mode = Literal["online", "offline", "disabled"]
@@ -73,13 +75,17 @@ class Tracker:
         import wandb
 
         if record.curve:
-            rows = [[point.lag, point.n, point.total] for point in record.curve]
+            rows: list[Any] = [[point.lag, point.n, point.total] for point in record.curve]
             self.run.log(
                 {
                     "recall": wandb.Image(draw_curve([record])),
                     "recall_sums": wandb.Table(columns=["lag", "n", "total"], data=rows),
                 }
             )
-        span = measure_span([record])
-        self.run.summary.update({"status": record.status, "span": span.text(), "recall_score": span.recall})
+        if record.losses:
+            self.run.summary["bits_per_byte"] = measure_bits([record]).value
+        elif record.cell.regime != "language":
+            span = measure_span([record])
+            self.run.summary.update({"span": span.text(), "recall_score": span.recall})
+        self.run.summary["status"] = record.status
         self.run.finish(exit_code=0 if record.status == "ok" else 1)

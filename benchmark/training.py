@@ -13,7 +13,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 
 from benchmark.lit_sequence import LOG_EVERY, LitSequence
-from leaderboard.record import Cell
+from leaderboard.cell import Cell
 from models.base import SequenceModel
 from tasks.base import Feed, Task
 
@@ -101,8 +101,8 @@ class Trained:
     sequences: int
     solved: bool
 
-    def test(self, task: Task, feed: Feed) -> list[dict[str, float]]:
-        """Sums over the test examples of each of the feed's test lags, added up over batches and ranks."""
+    def test(self, task: Task, feed: Feed) -> list[dict[str, Any]]:
+        """The sums over batches and ranks of each of the feed's test lags, as its metric has them."""
         task.serve(feed)
         self.lit.serve(feed)
         quietly(self.trainer.test, self.lit, datamodule=task, verbose=False)

@@ -14,8 +14,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from scipy import stats
 
+from leaderboard.cell import Strict
 from leaderboard.plots import STYLE, legend, log2_ticks, looks, panels, plain
-from leaderboard.record import Strict
 
 Axis = Literal["length", "dim", "state"]
 UPPER = 0.5  # the share of the points, the largest, that an exponent is fitted to: small ones are all overhead

@@ -9,7 +9,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from leaderboard.record import Cell, Corpus, Part, Record
+from leaderboard.cell import Cell, Corpus, Part
+from leaderboard.record import Record
 from leaderboard.spans import Span, measure_span
 
 Flat = dict[str, str]
@@ -26,6 +27,11 @@ class Measure:
     tokenizer: str
     corpus: str
     horizon: int  # T
+
+    @property
+    def is_language(self) -> bool:
+        """Whether it is text to predict, which has bits per byte; all else has a span, or a score by length."""
+        return self.regime == "language"
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def _columns(records: Sequence[Record]) -> list[Measure]:
     """The measure of each record."""
     cells = _one_name_a_corpus([r.cell for r in records])
     tokenizers = [c.tokenizer.name if c.tokenizer else "" for c in cells]
-    panels = [f"{c.regime} {c.task.name}" for c in cells]
+    panels = [" ".join(dict.fromkeys([c.regime, c.task.name])) for c in cells]
     names = [panel + f"@{k}" * bool(k) for panel, k in zip(panels, tokenizers, strict=True)]
     asked = [_asked(c) for c in cells]
     cut = [_part("tokenizer", c.tokenizer) for c in cells]
@@ -140,14 +146,14 @@ def _flat(prefix: str, value: Any) -> Flat:
 
 
 def _sorted_measures(records: Sequence[Record], columns: Sequence[Measure]) -> list[Measure]:
-    """By regime and task, then from fine to coarse tokenizers, then by label with its numbers as numbers."""
+    """By regime and task, text to predict last; from fine to coarse tokenizers; by label, its numbers as numbers."""
     seen: dict[Measure, list[Record]] = defaultdict(list)
     for record, column in zip(records, columns, strict=True):
         seen[column].append(record)
 
     def key(measure: Measure) -> tuple[Any, ...]:
         digits = [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", measure.label)]
-        return measure.panel, _kappa(seen[measure]) or 0.0, digits
+        return measure.is_language, measure.panel, _kappa(seen[measure]) or 0.0, digits
 
     return sorted(seen, key=key)
 

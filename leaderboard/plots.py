@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from leaderboard.curves import common_curve, finished, seed_curve
 from leaderboard.groups import Group
 from leaderboard.record import Record
-from leaderboard.tables import measures_of
+from leaderboard.tables import measures_of, recalled
 
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"]  # Okabe and Ito, less yellow
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "h"]
@@ -88,8 +88,14 @@ def log2_ticks(axis: Any, low: float, high: float, most: int = 8) -> None:
     axis.set_major_formatter(FuncFormatter(plain))
 
 
-def draw_recall(groups: Sequence[Group]) -> Figure:
-    """s against lag: a panel for each measure, a line for each model (mean over seeds), a thin one for each seed."""
+def draw_recall(groups: Sequence[Group]) -> Figure | None:
+    """s against lag: a panel for each measure, a line for each model (mean over seeds), a thin one for each seed.
+
+    None where no recall was asked for.
+    """
+    groups = recalled(groups)
+    if not groups:
+        return None
     with matplotlib.rc_context(STYLE):
         look = looks(g.model for g in groups)
         measures = measures_of(groups)

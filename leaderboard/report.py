@@ -6,14 +6,15 @@ from leaderboard.granularity import draw_granularity
 from leaderboard.groups import group
 from leaderboard.plots import draw_recall, render
 from leaderboard.record import Record, write_atomically
-from leaderboard.tables import costs_csv, long_csv, markdown
+from leaderboard.sheets import costs_csv, long_csv
+from leaderboard.tables import markdown
 
 
 def write_report(records: list[Record], folder: Path, title: str) -> list[Path]:
-    """Write table.md, table.csv, costs.csv, recall.* and, with two granularities or more, granularity.*.
+    """Write table.md, table.csv, costs.csv, recall.* where lags were tested and, with two granularities, granularity.*.
 
-    Returns the paths written. A granularity plot of an earlier report that no longer applies is removed. Raises
-    ValueError without records.
+    Returns the paths written. A plot of an earlier report that no longer applies is removed. Raises ValueError without
+    records.
     """
     if not records:
         raise ValueError("no records to report on")

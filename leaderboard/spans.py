@@ -32,7 +32,9 @@ class Span:
     `value` is the geometric mean over seeds or, where `censor` says so, the grid's end that bounds it.
     """
 
-    unit: Literal["steps", "bytes", "none"]  # none: a task without a single source has a score by length alone
+    unit: Literal[
+        "steps", "bytes", "tokens", "none"
+    ]  # none: a task without a single source has a score by length alone
     horizon: int  # T
     first_lag: int
     last_lag: int  # C
@@ -67,7 +69,7 @@ class Span:
         notes = self._in_tokens() if tokens else []
         notes += ["1 seed"] if self.n_seeds == 1 else []
         core = self._core() + "*" * self.extrapolated + (f" ({', '.join(notes)})" if notes else "")
-        return "; ".join([core] * (self.n_seeds > 0) + self._failures())
+        return "; ".join([core] * (self.n_seeds > 0) + failures(self.n_seeds, self.n_diverged, self.n_failed))
 
     def _core(self) -> str:
         if self.unit == "none":
@@ -89,10 +91,11 @@ class Span:
         shown = self.tokens_low if self.censor == "open" and self.tokens_low is not None else self.tokens
         return [] if shown is None else [f"{sign}{_number(shown)} tokens"]
 
-    def _failures(self) -> list[str]:
-        seeds = self.n_seeds + self.n_diverged + self.n_failed
-        counts = {"diverged": self.n_diverged, "failed": self.n_failed}
-        return [f"{name} {n}/{seeds}" for name, n in counts.items() if n]
+
+def failures(n_seeds: int, n_diverged: int, n_failed: int) -> list[str]:
+    """`diverged 1/3`, `failed 1/3`: what is left out of the averages."""
+    seeds = n_seeds + n_diverged + n_failed
+    return [f"{name} {n}/{seeds}" for name, n in {"diverged": n_diverged, "failed": n_failed}.items() if n]
 
 
 def _number(lag: float) -> str:
@@ -106,7 +109,12 @@ def _score(mean: float | None, low: float | None, high: float | None) -> str:
 
 
 def measure_span(records: Sequence[Record]) -> Span:
-    """The span of one cell from its seeds. Only finished ones are averaged; the others are counted."""
+    """The span of one cell from its seeds. Only finished ones are averaged; the others are counted.
+
+    Raises ValueError for text to predict (regime language), which has bits per byte instead.
+    """
+    if records[0].cell.regime == "language":
+        raise ValueError(f"record {records[0].id}: regime language has no span")
     cell, ok = records[0].cell, finished(records)
     facts = next((r.facts for r in [*ok, *records] if r.facts), None)
     lags = [lag for r in ok for lag in seed_curve(r)[0]] or cell.lags

@@ -1,13 +1,15 @@
 """The adding problem."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, Task, TaskSpec, one_of
 from tasks.draws import Draws
+
+Protocol = Literal["lag", "published"]
 
 
 class Adding(Task):
@@ -28,10 +30,9 @@ class Adding(Task):
     lag             ^                   |
     """
 
-    def __init__(self, protocol: Literal["lag", "published"] = "lag") -> None:
+    def __init__(self, protocol: Protocol = "lag") -> None:
         super().__init__()
-        if protocol not in ("lag", "published"):
-            raise ValueError(f"protocol must be lag or published, got {protocol}")
+        one_of(get_args(Protocol), protocol=protocol)
         self.published = protocol == "published"
         self.spec = TaskSpec(
             inputs="channels",

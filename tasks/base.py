@@ -1,9 +1,10 @@
 """The contract every task keeps, and the loaders that serve it."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ class Batch(NamedTuple):
     positions: Tensor  # (B, Q) int64, where the model answers
     targets: Tensor  # (B, Q · slots) int64 classes, −100 where there is no question; or float32
     lag_tokens: Tensor  # (B,) int64, the probes' lag in input positions
+    n_bytes: Tensor | None = None  # (B,) int64, where text is scored: the bytes that the targets spell
 
 
 @dataclass(frozen=True)
@@ -35,29 +37,29 @@ class TaskSpec:
 
     `chance` is the best score without the source or its binding: an accuracy, or a mean squared error. `baseline` is
     the literature's own, knowing nothing at all. `n_inputs` counts symbols or channels. Of an example's answers the
-    last `probes` are scored by lag; each scored position gives `slots` answers. A task without a single source has
-    `lag_unit` "none": what stands for the lag is then the length, and it has scores but no span. `teacher_forced` says
-    that the inputs hold targets of earlier positions, as in language modelling: a model that is not causal would read
-    them.
+    last `probes` (None: all) are scored by lag; each scored position gives `slots` answers. A task without a single
+    source has `lag_unit` "none": what stands for the lag is then the length, and it has scores but no span.
+    `teacher_forced` says that the inputs hold targets of earlier positions, as in language modelling: a model that is
+    not causal would read them.
     """
 
     inputs: Literal["symbols", "channels"]
     n_inputs: int
     n_outputs: int
-    metric: Literal["accuracy", "mse"]
+    metric: Literal["accuracy", "mse", "bits_per_byte"]
     chance: float
     baseline: float
-    lag_unit: Literal["steps", "bytes", "none"]
+    lag_unit: Literal["steps", "bytes", "tokens", "none"]
     min_lag: int
     teacher_forced: bool = False
-    probes: int = 1
+    probes: int | None = 1
     slots: int = 1
 
     def strength(self, score: float) -> float:
-        """s = (score − chance) / (1 − chance), 1 for a perfect memory and 0 for none; for an error 1 − mse/chance."""
-        if self.metric == "mse":
-            return 1 - score / self.chance
-        return (score - self.chance) / (1 - self.chance)
+        """s = (score − chance) / (1 − chance), 1 for a perfect memory and 0 for none; for an error 1 − error/chance."""
+        if self.metric == "accuracy":
+            return (score - self.chance) / (1 - self.chance)
+        return 1 - score / self.chance
 
 
 def at_least(minimum: int, **values: int) -> None:
@@ -67,10 +69,18 @@ def at_least(minimum: int, **values: int) -> None:
             raise ValueError(f"{name} must be at least {minimum}, got {value}")
 
 
+def one_of(choices: tuple[str, ...], **values: str) -> None:
+    """Raise ValueError naming the first of `values` that is not among `choices`."""
+    for name, value in values.items():
+        if value not in choices:
+            raise ValueError(f'{name} must be one of {", ".join(choices)}, got "{value}"')
+
+
 class Task(LightningDataModule, ABC):
     """Examples whose answer depends on one source, exactly `lag` back. `spec` follows from the init arguments alone."""
 
     spec: TaskSpec
+    regimes: ClassVar[tuple[str, ...]] = ("learn", "retain")  # the questions that can be asked of it
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,23 +115,28 @@ class Task(LightningDataModule, ABC):
         """Say what the loaders below hand out."""
         self.feed = feed
 
-    def train_dataloader(self) -> "TrainBatches":
+    def train_dataloader(self) -> Iterable[Batch]:
         """Whole batches, without end: one lag a batch, log-uniform in the feed's training range."""
         return TrainBatches(self, self._fed())
 
-    def val_dataloader(self) -> list["EvalBatches"]:
+    def val_dataloader(self) -> Sequence[Iterable[Batch]]:
         """A loader for each of the feed's validation lags."""
         feed = self._fed()
         return [EvalBatches(self, feed, "val", lag, feed.n_val) for lag in feed.val_lags]
 
-    def test_dataloader(self) -> list["EvalBatches"]:
+    def test_dataloader(self) -> Sequence[Iterable[Batch]]:
         """A loader for each of the feed's test lags."""
         feed = self._fed()
         return [EvalBatches(self, feed, "test", lag, feed.n_test) for lag in feed.test_lags]
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Lightning's own transfer searches any nesting, at every step; a batch is four tensors."""
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in batch))
+        """Lightning's own transfer searches any nesting, at every step; a batch is a few tensors."""
+        moved = [None if tensor is None else tensor.to(device, non_blocking=True) for tensor in batch]
+        return Batch(*moved)  # pyright: ignore[reportArgumentType]
+
+    def n_bytes(self, lag: int) -> int | None:
+        """Bytes of text in a training example at `lag`; None where the task is not made of text."""
+        return None
 
     @property
     def bytes_per_token(self) -> float | None:
@@ -134,8 +149,8 @@ class Task(LightningDataModule, ABC):
         return None
 
     @property
-    def split_digests(self) -> dict[str, str] | None:
-        """The sha256 of each split's text."""
+    def splits(self) -> dict[str, tuple[str, int, int]] | None:
+        """Of each split of the text: its sha256, its documents, its bytes."""
         return None
 
     def rank(self) -> tuple[int, int]:
@@ -183,6 +198,12 @@ class TrainBatches:
             return low
         share = float(Draws((self.feed.seed, len(SPLITS)), index, 1).uniform(1)[0, 0])
         return int(low * ((high + 1) / low) ** share)
+
+
+def lag_shares(low: int, high: int) -> dict[int, float]:
+    """How often each lag of a training range is drawn."""
+    whole = math.log((high + 1) / low)
+    return {lag: math.log((lag + 1) / lag) / whole for lag in range(low, high + 1)}
 
 
 class EvalBatches:

@@ -31,6 +31,11 @@ class Draws:
         scaled >>= np.uint64(32)
         return scaled.view(np.int64)
 
+    def anywhere(self, high: int) -> NDArray[np.int64]:
+        """(n,) integers in [0, high), for any high: biased by less than high / 2⁶⁴."""
+        low, upper = self.words(2).astype(np.uint64).T
+        return ((upper << np.uint64(32) | low) % np.uint64(high)).astype(np.int64)
+
     def uniform(self, width: int) -> NDArray[np.float32]:
         """(n, width) floats in [0, 1), multiples of 2⁻²⁴."""
         return (self.words(width) >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)

@@ -1,14 +1,16 @@
 """Induction heads."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, Task, TaskSpec, one_of
 from tasks.draws import Draws
 from tasks.spelling import letters, spell
+
+Protocol = Literal["lag", "published"]
 
 
 class Induction(Task):
@@ -29,12 +31,11 @@ class Induction(Task):
     lag             ^         |
     """
 
-    def __init__(self, vocab: int = 16, protocol: Literal["lag", "published"] = "lag") -> None:
+    def __init__(self, vocab: int = 16, protocol: Protocol = "lag") -> None:
         super().__init__()
         if vocab < 3:
             raise ValueError(f"vocab must be at least 3 (two answers and the special symbol), got {vocab}")
-        if protocol not in ("lag", "published"):
-            raise ValueError(f"protocol must be lag or published, got {protocol}")
+        one_of(get_args(Protocol), protocol=protocol)
         self.special, self.published = vocab - 1, protocol == "published"
         self.spec = TaskSpec(
             inputs="symbols",

@@ -1,17 +1,18 @@
 """Multi-query associative recall."""
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec, at_least
+from tasks.base import Batch, Split, Task, TaskSpec, at_least, one_of
 from tasks.draws import Draws
 from tasks.spelling import letters, numbers, spell
 
 Ints = NDArray[np.int64]
+Protocol = Literal["lag", "published"]
 POWER = 0.01  # of the published gaps' power law
 
 
@@ -35,11 +36,10 @@ class Mqar(Task):
     lag       ^           |
     """
 
-    def __init__(self, pairs: int = 4, vocab: int = 64, protocol: Literal["lag", "published"] = "lag") -> None:
+    def __init__(self, pairs: int = 4, vocab: int = 64, protocol: Protocol = "lag") -> None:
         super().__init__()
         check_pairs(pairs, vocab)
-        if protocol not in ("lag", "published"):
-            raise ValueError(f"protocol must be lag or published, got {protocol}")
+        one_of(get_args(Protocol), protocol=protocol)
         self.pairs, self.half, self.published = pairs, vocab // 2, protocol == "published"
         self.spec = TaskSpec(
             inputs="symbols",

@@ -1,169 +1,172 @@
 """Planted words in real text."""
 
-import re
-from functools import cached_property
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from tasks.base import SPLITS, Batch, Split, Task, TaskSpec
+from tasks.base import Batch, Split, TaskSpec
 from tasks.corpora import Corpus
 from tasks.draws import Draws
+from tasks.fillers import Fillers
+from tasks.text_task import TextTask
 from tasks.tokenizers import Ids, Tokenizer
 
 VALUES = ("bar", "car", "far", "jar", "mar", "par", "tar", "war")
-LETTERS = np.array([list(value.encode()) for value in VALUES], np.uint8)
-TRIES = 1000
+CUES = ("door", "lamp", "fish", "milk", "coin", "salt", "bird", "bell")  # no two end alike
+BLANK = "xxx"  # as long as a value
+TOLD = len(BLANK) + 1  # bytes of a value and its line break
+PAIRS = 1  # names the stream of what is told
 
 
-class Planted(Task):
+class Planted(TextTask):
     """Name the word that a cue announced, `lag` bytes later, with real text in between.
 
     The text comes from the corpus' own split, at a random place, begins and ends on whole characters and never holds
-    the cue itself. The lag runs from the first byte of the word to the end of the text, where the answer would begin:
-    it is in bytes whatever the tokenizer; `lag_tokens` counts the same distance in tokens. Scored by the word's first
-    token, as one of eight. lag=21
+    a cue with its "=". The lag runs from the first byte of the word to the end of the text, where the answer would
+    begin: it is in bytes whatever the tokenizer; `lag_tokens` counts the same distance in tokens. Scored by the word's
+    first token, as one of eight, each of which is the answer once in every eight examples. lag=21
 
         word=car
         to be or no
         word=
 
+    `pairs` is the load, apart from the lag: so many cues announce a word each, all different, in random order, and the
+    one asked for stands anywhere among them. Chance is naming any word told, 1/pairs, or from five pairs on ruling out
+    the words told for other cues, 1/(9 − pairs). At one fixed lag the offset in bytes gives the word away: a learning
+    span asks for reach, a retention span for the binding too. lag=30, pairs=3
+
+        door=car
+        word=tar
+        lamp=bar
+        to be or no
+        word=
+
+    `blank=True` is the control: each word told reads "xxx", so no model can do better than 1/8, whatever `pairs` is.
+
     Raises ValueError where a tokenizer does not keep the words apart.
     """
 
-    def __init__(self, corpus: Corpus, tokenizer: Tokenizer, cue: str = "word") -> None:
-        super().__init__()
+    def __init__(
+        self, corpus: Corpus, tokenizer: Tokenizer, cue: str = "word", pairs: int = 1, blank: bool = False
+    ) -> None:
         if not cue or set("=\r\n") & set(cue):
             raise ValueError(f"a cue is a word without '=' or a line break, got {cue!r}")
-        tokenizer.fit(corpus)
-        self.corpus, self.tokenizer, self.cue = corpus, tokenizer, cue
-        self.asked = f"{cue}=".encode()
-        self.first_tokens, self.n_cue_tokens = _first_tokens(tokenizer, self.asked)
+        if not 1 <= pairs < len(VALUES):
+            raise ValueError(f"pairs must be from 1 to {len(VALUES) - 1}, got {pairs}")
+        super().__init__(corpus, tokenizer)
+        others = [other for other in CUES if not (other.endswith(cue) or cue.endswith(other))]  # all but one at least
+        cues = [f"{each}=".encode() for each in (cue, *others[: pairs - 1])]
+        told = [(BLANK if blank else value).encode() for value in VALUES]
+        for each in cues:
+            _check_apart(tokenizer, each, BLANK if blank else None)
+        self.cues = cues
+        self.lines = [[each + value + b"\n" for value in told] for each in cues]
+        self.questions = [b"\n" + each for each in cues]
+        self.widths = np.array([len(each) + TOLD for each in cues])  # bytes of the line that tells
         self.spec = TaskSpec(
             inputs="symbols",
             n_inputs=tokenizer.vocab_size,
             n_outputs=len(VALUES),
             metric="accuracy",
-            chance=1 / len(VALUES),
+            chance=1 / len(VALUES) if blank else max(1 / pairs if pairs > 1 else 0, 1 / (len(VALUES) + 1 - pairs)),
             baseline=1 / len(VALUES),
             lag_unit="bytes",
-            min_lag=LETTERS.shape[1] + 2 + len(self.asked),
+            min_lag=int(self.widths.sum()) + 1,  # the word in the first line, no filler
         )
         self._fillers: dict[str, Fillers] = {}
 
     def draw(self, draws: Draws, lag: int, split: Split) -> Batch:
         """Inputs (n, L) of as many tokens as the text has, the last of them the question's."""
-        values = draws.below(len(VALUES), 1)  # before the filler, which takes as many calls as it needs
-        texts = self.texts(values[:, 0], self.filler(draws, lag - self.spec.min_lag, split))
-        rows = self.tokenizer.encode([text.tobytes() for text in texts])
-        lengths = np.array([len(row) for row in rows], np.int64)
-        inputs = np.zeros((draws.n, lengths.max(initial=0)), np.int64)
-        for row, ids in zip(inputs, rows, strict=True):
-            row[: len(ids)] = ids
+        cues, values, place = self._pairs(draws)
+        rows, widths = np.arange(draws.n), self.widths[cues]
+        asked = widths[rows, place] - TOLD  # bytes of the question
+        source = widths.cumsum(1)[rows, place] - TOLD  # the byte where the answer is told, `lag` before the end
+        fillers = self.filler(draws, source + lag - self.spec.min_lag - asked, split)
+        ids = self.tokenizer.encode(self.texts(cues, values, place, fillers))
+        sizes = [len(row) for row in ids]
+        inputs, lengths = np.zeros((draws.n, max(sizes, default=1)), np.int64), np.array(sizes, np.int64)
+        for row, tokens in zip(inputs, ids, strict=True):
+            row[: len(tokens)] = tokens
+        head = self.tokenizer.lengths[inputs[:, : self.spec.min_lag]]  # no token is empty
+        before = (head.cumsum(1) > source[:, None]).argmax(1)
         return Batch(
             torch.from_numpy(inputs),
             torch.from_numpy(lengths[:, None] - 1),
-            torch.from_numpy(values),
-            torch.from_numpy(lengths - self.n_cue_tokens),
+            torch.from_numpy(values[rows, place, None]),
+            torch.from_numpy(lengths - before),
         )
 
-    def filler(self, draws: Draws, length: int, split: Split) -> NDArray[np.uint8]:
-        """Random pieces of a split, bytes (n, length)."""
+    def filler(self, draws: Draws, lengths: Ids, split: Split) -> list[bytes]:
+        """Random pieces of a split, of `lengths` (n,) bytes."""
         if split not in self._fillers:
-            self._fillers[split] = Fillers(self.corpus.split(split), self.asked, split)
-        return self._fillers[split].draw(draws, length)
+            self._fillers[split] = Fillers(self.corpus.split(split), self.cues, split)
+        return self._fillers[split].draw(draws, lengths)
 
-    def texts(self, values: Ids, filler: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The texts as bytes, from the values' numbers (n,) and the filler (n, F)."""
-        n = len(values)
-        asked, line = np.frombuffer(self.asked, np.uint8), np.frombuffer(b"\n", np.uint8)
-        parts = (asked, LETTERS[values], line, filler, line, asked)
-        return np.concatenate([np.broadcast_to(part, (n, part.shape[-1])) for part in parts], axis=1)
+    def texts(self, cues: Ids, values: Ids, place: Ids, fillers: list[bytes]) -> list[bytes]:
+        """Texts of a line for each pair (n, pairs), a filler, and the question for the cue at `place` (n,)."""
+        lines, questions = self.lines, self.questions
+        return [
+            b"".join([*[lines[cue][value] for cue, value in zip(row, told, strict=True)], filler, questions[row[at]]])
+            for row, told, at, filler in zip(cues.tolist(), values.tolist(), place.tolist(), fillers, strict=True)
+        ]
+
+    def _pairs(self, draws: Draws) -> tuple[Ids, Ids, Ids]:
+        """The cues (n, pairs) and the values (n, pairs) of the lines, and the place (n,) of the one asked for.
+
+        Drawn for whole runs of eight examples, which share out the answers.
+        """
+        run, pairs = len(VALUES), len(self.cues)
+        skipped = draws.first % run
+        n_runs = -(-(skipped + draws.n) // run)
+        words = Draws((*draws.key, PAIRS), draws.first - skipped, run * n_runs).words(2 + pairs + run)
+        answers = words[:, 0].reshape(n_runs, run).argsort(1).flatten()
+        place = (words[:, 1] % pairs).astype(np.int64)
+        cues = words[:, 2 : 2 + pairs].argsort(1)
+        values = words[:, 2 + pairs :].argsort(1)[:, :pairs]
+        values += (answers - values[np.arange(len(place)), place])[:, None]  # the answer at its place
+        ours = slice(skipped, skipped + draws.n)
+        return cues[ours], values[ours] % run, place[ours]
 
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
-        """The value whose first token stands behind the first cue."""
-        told = inputs[:, self.n_cue_tokens, None] == torch.tensor(self.first_tokens)  # (B, values)
-        return told.long().argmax(1, keepdim=True)
-
-    def written(self, row: Tensor) -> list[str]:
-        """Each token's text, blanks made visible."""
-        texts = [self.tokenizer.decode([token]).decode(errors="replace") for token in row.tolist()]
-        return [text.translate({ord(" "): "␣", ord("\n"): "↵", ord("\t"): "⇥"}) for text in texts]
+        """The value of the first line that begins like the question."""
+        ends = (positions[:, 0] + 1).tolist()
+        texts = [self.tokenizer.decode(row[:end].numpy()) for row, end in zip(inputs, ends, strict=True)]
+        return torch.tensor([[_read(text)] for text in texts])
 
     def answered(self, targets: Tensor) -> list[str]:
         """The words."""
         return [VALUES[target] for target in targets.tolist()]
 
-    @property
-    def bytes_per_token(self) -> float:
-        """κ: bytes per token on the test split."""
-        return self._kappa
-
-    @cached_property
-    def _kappa(self) -> float:
-        return self.tokenizer.bytes_per_token(self.corpus.split("test"))
-
-    @property
-    def tokenizer_digest(self) -> str:
-        """The sha256 of what defines the ids."""
-        return self.tokenizer.digest
-
-    @property
-    def split_digests(self) -> dict[str, str]:
-        """The sha256 of each split's text."""
-        return {split: self.corpus.split_digest(split) for split in SPLITS}
+    def n_bytes(self, lag: int) -> int:
+        """Bytes of a text at `lag`, on average over the places of the line that is asked for."""
+        return lag + round(float(self.widths.mean()) * (len(self.widths) + 1) / 2) - TOLD
 
 
-class Fillers:
-    """Pieces of one text, drawn uniformly from those that are whole characters and do not hold `banned`."""
-
-    def __init__(self, text: bytes, banned: bytes, name: str) -> None:
-        self.name, self.banned, self.size = name, banned, len(text)
-        self.bytes = np.frombuffer(text + b"\n", np.uint8)  # the end counts as the start of a character
-        found = [match.start() for match in re.finditer(re.escape(banned), text)]
-        self.found = np.array([*found, 2 * len(text) + len(banned)], np.int64)  # the last one is never reached
-
-    def draw(self, draws: Draws, length: int) -> NDArray[np.uint8]:
-        """Bytes (n, length). Raises ValueError where the text holds no such piece."""
-        if length > self.size:
-            raise ValueError(f"the {self.name} split has {self.size} bytes, too few for a filler of {length}")
-        start = np.zeros((draws.n, 1), np.int64)
-        bad = np.ones((draws.n, 1), bool)
-        for _ in range(TRIES):
-            start = np.where(bad, draws.below(self.size - length + 1, 1), start)
-            bad = ~self.fits(start, length)
-            if not bad.any():
-                return np.lib.stride_tricks.sliding_window_view(self.bytes, length)[start[:, 0]]
-        raise ValueError(
-            f"{TRIES} draws found no {length} bytes of the {self.name} split without {self.banned.decode()!r}"
-        )
-
-    def fits(self, start: Ids, length: int) -> NDArray[np.bool_]:
-        """Whether the bytes from `start` on are whole characters without the banned ones."""
-        whole = (self.bytes[start] & 0xC0 != 0x80) & (self.bytes[start + length] & 0xC0 != 0x80)
-        return whole & (self.found[np.searchsorted(self.found, start)] + len(self.banned) > start + length)
+def _read(text: bytes) -> int:
+    *lines, question = text.split(b"\n")
+    told = (line.removeprefix(question).decode(errors="replace") for line in lines if line.startswith(question))
+    value = next(told, "")
+    return VALUES.index(value) if value in VALUES else 0
 
 
-def _first_tokens(tokenizer: Tokenizer, asked: bytes) -> tuple[list[int], int]:
-    """The first token of each value after the cue, and how many tokens the cue takes.
+def _check_apart(tokenizer: Tokenizer, cue: bytes, blank: str | None) -> None:
+    """Raise ValueError unless the cue's tokens are the same before every value and the values' first tokens differ.
 
-    Raises ValueError unless the cue's tokens are the same before every value and the values' first tokens differ,
-    both where the value is told and where it is asked for.
+    Both where a value is told, in the first line or in a later one, and where it is asked for. What stands for all
+    values where they are blank must only keep the cue's tokens.
     """
-    firsts: list[int] = []
-    length = 0
-    for before, after in ((b"\n" + asked, b""), (asked, b"\n")):
-        cue, *told = (
-            ids.tolist() for ids in tokenizer.encode([before, *(before + v.encode() + after for v in VALUES)])
-        )
-        length = len(cue)
-        merged = [value for value, ids in zip(VALUES, told, strict=True) if ids[:length] != cue]
+    for before, after in ((b"\n" + cue, b""), (b"\n" + cue, b"\n"), (cue, b"\n")):
+        words = VALUES if blank is None or not after else (blank,)
+        texts = [before, *(before + word.encode() + after for word in words)]
+        alone, *rows = (ids.tolist() for ids in tokenizer.encode(texts))
+        length = len(alone)
+        merged = [word for word, ids in zip(words, rows, strict=True) if ids[:length] != alone]
         if merged:
-            raise ValueError(f"this tokenizer joins {before.decode()!r} to {', '.join(merged)}: choose another cue")
-        firsts = [ids[length] for ids in told]
-        same = [value for value, first in zip(VALUES, firsts, strict=True) if firsts.count(first) > 1]
+            named = ", ".join(merged)
+            raise ValueError(
+                f"this tokenizer joins {cue.decode()!r} to {named}: choose another cue, or another tokenizer"
+            )
+        firsts = [ids[length] for ids in rows]
+        same = [word for word, first in zip(words, firsts, strict=True) if firsts.count(first) > 1]
         if same:
-            raise ValueError(f"this tokenizer begins {', '.join(same)} with the same token")
-    return firsts, length
+            raise ValueError(f"after {cue.decode()!r} this tokenizer begins {', '.join(same)} with the same token")

@@ -1,15 +1,17 @@
 """Selective copying."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec, at_least
+from tasks.base import Batch, Split, Task, TaskSpec, at_least, one_of
 from tasks.copy_memory import modal_share
 from tasks.draws import Draws
 from tasks.spelling import letters, spell
+
+Protocol = Literal["lag", "published"]
 
 
 class SelectiveCopy(Task):
@@ -28,11 +30,10 @@ class SelectiveCopy(Task):
     lag         ^               |
     """
 
-    def __init__(self, tokens: int = 4, symbols: int = 8, protocol: Literal["lag", "published"] = "lag") -> None:
+    def __init__(self, tokens: int = 4, symbols: int = 8, protocol: Protocol = "lag") -> None:
         super().__init__()
         at_least(2, tokens=tokens, symbols=symbols)
-        if protocol not in ("lag", "published"):
-            raise ValueError(f'protocol must be lag or published, got "{protocol}"')
+        one_of(get_args(Protocol), protocol=protocol)
         self.tokens, self.symbols, self.published = tokens, symbols, protocol == "published"
         self.spec = TaskSpec(
             inputs="symbols",

@@ -46,7 +46,7 @@ def columns(task: "Task", lag: int, index: int = 0, seed: int = 0) -> list[tuple
     for position, answers in _answers(task, batch).items():
         asked[position] = ",".join(answers)
     lines = [("input", inputs), ("target", asked)]
-    if task.spec.lag_unit != "none":
+    if task.spec.lag_unit != "none" and task.spec.probes is not None:
         probe, marks = int(batch.positions[0, -1]), [" "] * (last + 1)
         marks[probe - int(batch.lag_tokens[0])], marks[probe] = "^", "|"
         lines.append(("lag", marks))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmark.cli import COMMANDS, call
+from benchmark.compare import what_is_asked
 from benchmark.options import cell_parser, make_cell
 from benchmark.registry import load_class, names
 from benchmark.tables import table_named
@@ -36,6 +37,8 @@ def test_every_command_is_one_that_works(line: str, beside_the_model: Path) -> N
         make_cell(words, cell_parser())
     elif command == "table":
         assert table_named(*words).cells()
+    elif command == "compare":
+        assert what_is_asked(words)[0].cells()
     elif command == "report":  # of what an earlier line made
         assert any(f"runs/{made}" == words[0] for made in ("run", *names("tables")))
     elif command == "cost":  # the README's, made small

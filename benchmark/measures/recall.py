@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmark.training import Trained
-from leaderboard.record import Cell, Outcome
+from leaderboard.cell import Cell
+from leaderboard.record import Outcome
 from tasks.base import Feed, Task
 
 EXTENSION = 4  # half-octave grid to 4T

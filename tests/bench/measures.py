@@ -19,7 +19,8 @@ from benchmark.options import cell_parser, make_cell
 from benchmark.pool import run_cells
 from benchmark.running import RunOptions
 from benchmark.training import TrainerOptions, fit
-from leaderboard.record import Cell, Record
+from leaderboard.cell import Cell
+from leaderboard.record import Record
 from tasks.base import Task, TrainBatches
 from tasks.delayed_recall import DelayedRecall
 
@@ -107,7 +108,7 @@ def two_workers() -> str:
     def threads() -> float:
         code = (
             "import sys, torch; torch.set_num_threads(2); from pathlib import Path; "
-            "from leaderboard.record import Cell; from benchmark.running import RunOptions, run_cell; "
+            "from leaderboard.cell import Cell; from benchmark.running import RunOptions, run_cell; "
             "[run_cell(Cell.model_validate_json(text), RunOptions(Path(sys.argv[1])), lambda what, share: None)"
             " for text in sys.stdin.read().splitlines()]"
         )

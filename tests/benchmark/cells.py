@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.running import RunOptions, run_cell
-from leaderboard.record import Budget, Cell, Part, Record
+from leaderboard.cell import Budget, Cell, Part
+from leaderboard.record import Record
 
 TOP = Path(__file__).resolve().parent.parent.parent
 TINY = Budget(sequences=480, batch_size=16, val_every=10, n_val=16, n_test=32, warmup=5)

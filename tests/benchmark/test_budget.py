@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from benchmark.budget import count, fit_width, n_bytes, parse_count, part_named, sizes
+from benchmark.budget import count, fit_alike, fit_width, n_bytes, parse_count, part_named, sizes
 from benchmark.cells import build
 from benchmark.registry import UsageError, names
-from leaderboard.record import Part
+from leaderboard.cell import Part
 from models.tcn import Tcn
 
 TARGET = 60_000
@@ -64,3 +64,18 @@ def test_sizes_of_a_convolution_by_hand() -> None:
 def test_bytes_of_a_nested_state() -> None:
     half = torch.zeros(3, 2, dtype=torch.float16)
     assert n_bytes([half, (half, {"a": half}), 7]) == 3 * 12
+
+
+@pytest.mark.parametrize("target", [20_000, 50_000, 100_000])
+def test_models_are_made_alike_within_two_percent_where_widths_allow(target: int) -> None:
+    parts = fit_alike([part_named(name) for name in ("gru", "lstm", "transformer", "s4d")], target)
+    counts = [count(build(part)) for part in parts]
+    assert max(counts) <= 1.02 * min(counts)
+    assert target / 1.25 <= min(counts)
+    assert max(counts) <= target * 1.25
+
+
+def test_a_model_without_a_width_near_the_budget_is_refused() -> None:
+    for target in (4000, 9500):  # below its narrowest, and in a gap between two widths
+        with pytest.raises(UsageError, match=f"{target}: transformer has no width with about as many parameters"):
+            fit_alike([part_named("gru"), part_named("transformer")], target)

@@ -10,7 +10,8 @@ from benchmark.cli import COMMANDS, LISTINGS, call
 from benchmark.options import cell_parser, make_cell
 from benchmark.registry import CONFIGS, UsageError, names
 from benchmark.tables import expand, table_named
-from leaderboard.record import Cell, read_records
+from leaderboard.cell import Cell
+from leaderboard.record import read_records
 
 RUN = ["run", "--model", "rnn", "--model.dim", "8", "--task", "delayed_recall", "--task.symbols", "2"]
 SHORT = ["--budget.sequences", "160", "--budget.batch_size", "16", "--budget.val_every", "10", "--budget.n_test", "32"]

@@ -2,41 +2,56 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from benchmark.metrics import BitsPerByte, RecallSums
+from benchmark.metrics import BlockNats, RecallSums, sums_for
+from tasks.base import Batch
+
+
+def batch_of(targets: Tensor, lags: Tensor, n_bytes: Tensor | None = None) -> Batch:
+    return Batch(torch.empty(0), torch.empty(0), targets, lags, n_bytes)
 
 
 def test_recall_sums_add_up_over_batches_of_any_size() -> None:
-    outputs, targets = torch.randn(100, 8), torch.randint(8, (100,))
+    outputs, targets = torch.randn(100, 2, 8), torch.randint(8, (100, 2))
     lags = torch.randint(1, 50, (100,))
-    expected = sum(
-        int(max(range(8), key=lambda k: row[k]) == t) for row, t in zip(outputs.tolist(), targets, strict=True)
-    )
+    pairs = zip(outputs.flatten(0, 1).tolist(), targets.flatten().tolist(), strict=True)
+    expected = sum(max(range(8), key=lambda k: row[k]) == target for row, target in pairs)
     for size in (1, 33, 100):
         sums = RecallSums("accuracy")
-        for part in zip(outputs.split(size), targets.split(size), lags.split(size), strict=True):
-            sums.update(*part)
-        assert sums.reduced() == {"total": expected, "n": 100, "lag_tokens": int(lags.sum())}
-        assert float(sums.compute()) == pytest.approx(expected / 100)
+        for o, t, lag in zip(outputs.split(size), targets.split(size), lags.split(size), strict=True):
+            sums.update(o, t, batch_of(t, lag))
+        assert sums.reduced() == {"total": expected, "n": 200, "lag_tokens": 2 * int(lags.sum())}
+        assert float(sums.compute()) == pytest.approx(expected / 200)
 
 
 def test_squared_errors_are_summed() -> None:
-    sums = RecallSums("mse")
-    sums.update(torch.tensor([[0.5], [2.0]]), torch.tensor([1.0, 1.0]), torch.tensor([3, 3]))
+    sums, targets = RecallSums("mse"), torch.tensor([[1.0], [1.0]])
+    sums.update(torch.tensor([[[0.5]], [[2.0]]]), targets, batch_of(targets, torch.tensor([3, 3])))
     assert sums.reduced() == {"total": 1.25, "n": 2, "lag_tokens": 6}
 
 
-def test_bits_per_byte_of_a_uniform_model_is_log2_of_its_vocabulary_over_bytes_per_token() -> None:
-    nats = cross_entropy(torch.zeros(64, 256), torch.randint(256, (64,)), reduction="none")
-    metric = BitsPerByte()
-    for part in nats.split(7):
-        metric.update(part, 3 * len(part))
-    assert float(metric.compute()) == pytest.approx(8 / 3)
+def test_block_nats_are_sums_over_the_tokens_asked_for_in_order() -> None:
+    outputs, targets = torch.randn(9, 5, 7), torch.randint(7, (9, 5))
+    targets[torch.rand(9, 5) < 0.3] = -100
+    targets[4] = -100  # a block that is not kept
+    n_bytes = torch.tensor([3, 1, 4, 1, 0, 9, 2, 6, 5])
+    nats = [
+        float(cross_entropy(o[t >= 0], t[t >= 0], reduction="sum")) if (t >= 0).any() else 0.0
+        for o, t in zip(outputs, targets, strict=True)
+    ]
+    for size in (1, 4, 9):
+        sums = BlockNats()
+        for o, t, n in zip(outputs.split(size), targets.split(size), n_bytes.split(size), strict=True):
+            sums.update(o, t, batch_of(t, torch.ones(len(t)), n))
+        found = sums.reduced()
+        assert found["nats"] == pytest.approx(nats, rel=1e-5)
+        assert found["n_bytes"] == n_bytes.tolist()
+        assert found["n_tokens"] == (targets >= 0).sum(1).tolist()
+        assert float(sums.compute()) == pytest.approx(sum(nats) / math.log(2) / int(n_bytes.sum()), rel=1e-5)
 
 
-def test_bits_per_byte_weighs_bytes_not_batches() -> None:
-    metric = BitsPerByte()
-    metric.update(torch.tensor([math.log(2)]), 1)
-    metric.update(torch.tensor([0.0, 0.0, 0.0]), 7)
-    assert float(metric.compute()) == pytest.approx(1 / 8)
+def test_the_metric_follows_from_what_is_asked() -> None:
+    assert isinstance(sums_for("bits_per_byte"), BlockNats)
+    assert [sums_for(kind).metric for kind in ("accuracy", "mse")] == ["accuracy", "mse"]  # pyright: ignore

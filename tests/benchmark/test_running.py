@@ -11,7 +11,8 @@ from benchmark import training
 from benchmark.cells import build_model, build_task
 from benchmark.lit_sequence import Diverged, LitSequence
 from benchmark.training import TrainerOptions
-from leaderboard.record import Budget, read_record
+from leaderboard.cell import Budget
+from leaderboard.record import read_record
 from models.base import SequenceModel
 from models.rnn import Rnn
 from tests.benchmark.cells import TINY, cell, run, without_host

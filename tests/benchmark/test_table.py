@@ -13,7 +13,8 @@ from benchmark.cli import call
 from benchmark.pool import run_cells
 from benchmark.running import RunOptions
 from benchmark.tables import table_named
-from leaderboard.record import Cell, Record, read_record, read_records
+from leaderboard.cell import Cell
+from leaderboard.record import Record, read_record, read_records
 from tests.benchmark.cells import TINY, TOP, cell, without_host
 
 TABLE = """

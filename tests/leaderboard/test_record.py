@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from leaderboard.record import Budget, Cell, Outcome, Record, read_record, read_records, write_atomically, write_record
+from leaderboard.cell import Budget, Cell
+from leaderboard.record import Outcome, Record, read_record, read_records, write_atomically, write_record
 from tests.leaderboard.synthetic_records import budget, cell, part, record
 
 

@@ -4,18 +4,21 @@ import csv
 import io
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from leaderboard.cell import Corpus
 from leaderboard.granularity import draw_granularity
-from leaderboard.groups import group
+from leaderboard.groups import Group, group
 from leaderboard.plots import draw_curve, draw_recall, looks, render
-from leaderboard.record import Corpus, Record
+from leaderboard.record import Record
 from leaderboard.report import write_report
-from leaderboard.tables import costs_csv, long_csv, markdown, ranked
+from leaderboard.sheets import costs_csv, long_csv
+from leaderboard.tables import markdown, ranked
 from tests.leaderboard.synthetic_records import HALF_OCTAVES, OCTAVES, budget, facts, logistic, part, record
 
 MODELS = {"lstm": 40.0, "gru": 100.0, "transformer": 5000.0}
@@ -40,6 +43,12 @@ def benchmark() -> list[Record]:
 
 def rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text)))
+
+
+def recall(groups: Sequence[Group]) -> Figure:
+    figure = draw_recall(groups)
+    assert figure is not None
+    return figure
 
 
 def test_seeds_come_together_and_nothing_else_does() -> None:
@@ -79,7 +88,7 @@ def test_a_record_twice_is_refused() -> None:
 def test_reports_are_the_same_in_any_order() -> None:
     records = benchmark()
     shuffled = [records[i] for i in np.random.default_rng(0).permutation(len(records))]
-    for write in (lambda g: markdown(g, "T"), long_csv, costs_csv, lambda g: render(draw_recall(g), "svg")):
+    for write in (lambda g: markdown(g, "T"), long_csv, costs_csv, lambda g: render(recall(g), "svg")):
         assert write(group(records)) == write(group(shuffled))
 
 
@@ -159,7 +168,7 @@ def lines_of(figure: Figure, colour: str) -> list[np.ndarray]:
 
 def test_curves_on_the_figure_are_those_of_the_records() -> None:
     curve = logistic(OCTAVES, 100)
-    figure = draw_recall(group([record(curve, seed=seed) for seed in range(3)]))
+    figure = recall(group([record(curve, seed=seed) for seed in range(3)]))
     drawn = lines_of(figure, looks(["gru"])["gru"]["color"])
     assert len(drawn) == 4  # three seeds and their mean
     for line in drawn:
@@ -191,4 +200,4 @@ def test_a_score_without_a_span_says_so_in_tables_and_plots() -> None:
     ]
     groups = group(records)
     assert "mean s over lengths" in markdown(groups, "A table")
-    assert draw_recall(groups).axes[0].get_xlabel() == "length (steps)"
+    assert recall(groups).axes[0].get_xlabel() == "length (steps)"

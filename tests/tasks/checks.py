@@ -16,7 +16,7 @@ Guess = Callable[[Tensor, Tensor, np.random.Generator], Tensor]  # inputs, posit
 
 def probes(task: Task, answers: Tensor) -> Tensor:
     """The probes among answers shaped as the targets, (B · probes,)."""
-    return answers[:, -task.spec.probes :].flatten()
+    return answers[:, -(task.spec.probes or 0) :].flatten()
 
 
 def correct(task: Task, answers: Tensor, batch: Batch) -> int:
@@ -29,7 +29,7 @@ def assert_scores(task: Task, guess: Guess, lag: int, expected: float, n: int = 
     batch = task.examples(0, "test", lag, 0, n)
     answers = guess(batch.inputs, batch.positions, np.random.default_rng(0))
     if task.spec.metric == "accuracy":
-        total = n * task.spec.probes
+        total = n * (task.spec.probes or 0)
         assert binomtest(correct(task, answers, batch), total, expected).pvalue > ALPHA, (
             correct(task, answers, batch) / total
         )

@@ -69,11 +69,12 @@ def test_the_modal_share_is_that_of_all_words(tokens: int, symbols: int) -> None
 
 @pytest.mark.parametrize("task", COPIES, ids=lambda task: type(task).__name__)
 def test_the_source_lies_lag_back_and_nothing_else_matters(task: Task) -> None:
-    symbols = task.spec.n_outputs
+    symbols, probes = task.spec.n_outputs, task.spec.probes
+    assert probes is not None
     for lag in (task.spec.min_lag, task.spec.min_lag + 1, 31, 64):
         batch = task.examples(0, "test", lag, 0, 300)
-        scored = batch.positions[:, -task.spec.probes :]
-        assert torch.equal(batch.inputs.gather(1, scored - lag), batch.targets[:, -task.spec.probes :])
+        scored = batch.positions[:, -probes:]
+        assert torch.equal(batch.inputs.gather(1, scored - lag), batch.targets[:, -probes:])
         source = torch.zeros_like(batch.inputs, dtype=torch.bool).scatter_(1, scored[:, -1:] - lag, True)
         moved = (batch.inputs + 1) % symbols
         for changed, kept in ((source, False), (~source & (batch.inputs < symbols), True)):
@@ -286,7 +287,7 @@ def test_guessing_without_the_dictionary() -> None:
 @pytest.mark.parametrize("kind", [CopyMemory, SelectiveCopy, Reverse, Palindrome, Compression, Memorization])
 def test_what_is_refused(kind: type[Task]) -> None:
     choices = {"tokens": 1, "symbols": 1, "keys": 1, "dictionary_seed": -1, "protocol": "x"}
-    accepted = {"protocol": 'lag or published, got "x"', "dictionary_seed": "at least 0, got -1"}
+    accepted = {"protocol": 'one of lag, published, got "x"', "dictionary_seed": "at least 0, got -1"}
     for key in signature(kind).parameters:
         with pytest.raises(ValueError, match=f"{key} must be {accepted.get(key, 'at least 2, got 1')}"):
             kind(**{key: choices[key]})  # pyright: ignore[reportArgumentType]

@@ -1,96 +1,67 @@
-"""Planted text: every claim checked on the decoded bytes."""
+"""Planted text: what is told, where, and what is left without it, read from the decoded bytes."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable
+from itertools import accumulate
 
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chisquare
+from scipy.stats import binomtest, chisquare
 
-from tasks.base import SPLITS, Batch, Split
-from tasks.corpora import Corpus, Files
-from tasks.draws import Draws
-from tasks.planted import VALUES, Planted
-from tasks.tokenizers import Bpe, Byte, Char, Ids, Tokenizer
+from tasks.base import SPLITS, Split
+from tasks.corpora import Corpus
+from tasks.planted import CUES, VALUES, Planted
+from tasks.tokenizers import Bpe, Byte, Char
+from tests.tasks.checks import ALPHA
+from tests.tasks.planted_texts import Told, prose, read, texts, tokens
 
-LINES = (
-    "Die Straße nach 東京 war naß, 𝄞 said he;\n",
-    "    if word == 'cue': return x1 += 42\n",
-    "\n\na password=hunter2, word=none, keyword=car\n",
-    "“To be”, or not to be … that’s the question.\n",
-)
 TOKENIZERS = {"byte": Byte(), "char": Char(), "bpe-300": Bpe(300), "bpe-500": Bpe(500)}
-
-
-def write(folder: Path, text: bytes) -> Files:
-    (folder / "text.txt").write_bytes(text)
-    return Files(str(folder))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _cache(tmp_path_factory: pytest.TempPathFactory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPANBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    rng = np.random.default_rng(0)
-    text = "".join(LINES[i] for i in rng.choice(4, 6000, p=(0.4, 0.2, 0.02, 0.38)))
-    return write(tmp_path_factory.mktemp("text"), text.encode())
+    return prose(tmp_path_factory.mktemp("text"))
 
 
-@pytest.fixture(scope="module", params=TOKENIZERS)
+@pytest.fixture(scope="module", params=[(name, pairs) for name in TOKENIZERS for pairs in (1, 4)], ids=str)
 def task(request: pytest.FixtureRequest, corpus: Corpus) -> Planted:
-    return Planted(corpus, TOKENIZERS[request.param])
+    name, pairs = request.param
+    return Planted(corpus, TOKENIZERS[name], pairs=pairs)
 
 
-def tokens(batch: Batch) -> list[Ids]:
-    """The ids of each example, up to the position that answers."""
-    return [row[: last + 1].numpy() for row, last in zip(batch.inputs, batch.positions[:, 0].tolist(), strict=True)]
-
-
-def oracle(text: bytes) -> str:
-    """Read the value from the text's first line."""
-    first, *_, question = text.split(b"\n")
-    assert first.startswith(question)
-    return first.removeprefix(question).decode()
-
-
-@pytest.mark.parametrize("lag", [10, 11, 14, 33, 200])
 @pytest.mark.parametrize("split", SPLITS)
-def test_the_value_stands_exactly_lag_bytes_before_the_end(task: Planted, corpus: Corpus, split: Split, lag: int):
-    batch = task.examples(3, split, lag, 5, 20)
-    for ids, target, lag_tokens in zip(tokens(batch), batch.targets[:, 0], batch.lag_tokens.tolist(), strict=True):
-        text = task.tokenizer.decode(ids)
-        value = VALUES[target]
-        assert text.decode().startswith(f"word={value}\n")
-        assert oracle(text) == value
-        assert len(text) - text.index(b"word=") - len(b"word=") == lag
-        filler = text.removeprefix(f"word={value}\n".encode()).removesuffix(b"\nword=")
-        assert len(filler) == lag - 10
-        assert filler.decode().encode() in corpus.split(split)
-        assert text.count(b"word=") == 2
-        starts = [len(task.tokenizer.decode(ids[:n])) for n in range(len(ids))]
-        assert len(ids) - starts.index(len(b"word=")) == lag_tokens
-        asked = task.tokenizer.encode([text + value.encode()])[0].tolist()
-        assert asked[: len(ids)] == ids.tolist()
-        assert asked[len(ids)] in task.first_tokens
-        assert [VALUES[target]] == [v for v, f in zip(VALUES, task.first_tokens, strict=True) if f == asked[len(ids)]]
+def test_the_value_stands_exactly_lag_bytes_before_the_end(task: Planted, corpus: Corpus, split: Split):
+    pairs, whole = len(task.cues), corpus.split(split).tobytes()
+    cues = ["word", *CUES[: pairs - 1]]
+    for lag in (task.spec.min_lag + more for more in (0, 1, 4, 23, 190)):
+        batch = task.examples(3, split, lag, 5, 12)
+        for ids, target, lag_tokens in zip(tokens(batch), batch.targets[:, 0], batch.lag_tokens.tolist(), strict=True):
+            text = task.tokenizer.decode(ids)
+            told, filler, asked = read(text, pairs)
+            assert sorted(cue for cue, _ in told) == sorted(cues)
+            assert len({value for _, value in told} & {*VALUES}) == pairs
+            assert dict(told)[asked] == VALUES[target]
+            assert filler.decode().encode() in whole
+            assert [text.count(f"{cue}=".encode()) for cue in cues] == [1 + (cue == asked) for cue in cues]
+            source = text.index(f"{asked}=".encode()) + len(asked) + 1
+            assert len(text) - source == lag
+            starts = [0, *accumulate(len(task.tokenizer.token_bytes[index]) for index in ids.tolist())]
+            assert len(ids) - starts.index(source) == lag_tokens
+            answers = [row.tolist() for row in task.tokenizer.encode([text + value.encode() for value in VALUES])]
+            assert all(answer[: len(ids)] == ids.tolist() for answer in answers)
+            assert len({answer[len(ids)] for answer in answers}) == len(VALUES)  # what is scored tells them apart
 
 
 def test_shapes_types_and_padding(task: Planted):
-    batch = task.examples(0, "train", 40, 0, 9)
+    batch = task.examples(0, "train", 60, 0, 9)
     n, length = batch.inputs.shape
     assert (n, batch.positions.shape, batch.targets.shape, batch.lag_tokens.shape) == (9, (9, 1), (9, 1), (9,))
-    assert {tensor.dtype for tensor in batch} == {torch.int64}
+    assert {tensor.dtype for tensor in batch[:4]} == {torch.int64}
     assert int(batch.positions.max()) == length - 1
     for row, last in zip(batch.inputs, batch.positions[:, 0].tolist(), strict=True):
         assert not row[last + 1 :].any()
     assert int(batch.inputs.max()) < task.spec.n_inputs == task.tokenizer.vocab_size
-    assert task.examples(0, "train", 40, 0, 0).inputs.shape == (0, 0)
+    assert len(task.examples(0, "train", 60, 0, 0).inputs) == 0
 
 
 def test_the_same_examples_for_every_batch_size(task: Planted):
@@ -104,39 +75,66 @@ def test_the_same_examples_for_every_batch_size(task: Planted):
     assert len({tuple(ids) for ids, _ in run(32)}) > 25
 
 
-def test_splits_and_seeds_give_other_examples(task: Planted):
-    drawn = [task.examples(seed, split, 60, 0, 4) for seed in (0, 1) for split in SPLITS]
+def test_splits_seeds_and_lags_give_other_examples(task: Planted):
+    drawn = [task.examples(seed, split, lag, 0, 4) for seed in (0, 1) for split in SPLITS for lag in (60, 61)]
     assert len({tuple(map(bytes, tokens(batch))) for batch in drawn}) == len(drawn)
+    answers = [task.examples(seed, split, 60, 0, 80).targets for seed in (0, 1) for split in SPLITS]
+    assert len({tuple(targets[:, 0].tolist()) for targets in answers}) == len(answers)
 
 
-def test_values_are_uniform(corpus: Corpus):
-    targets = Planted(corpus, Byte()).examples(0, "train", 10, 0, 8000).targets
-    assert chisquare(np.bincount(targets[:, 0], minlength=8)).pvalue > 1e-4
+def test_every_value_is_the_answer_once_in_eight(task: Planted):
+    runs = task.examples(0, "train", 60, 80, 800).targets.reshape(-1, 8)
+    assert (runs.sort(1).values == torch.arange(8)).all()
+    for place in range(8):  # in any order
+        assert chisquare(np.bincount(runs[:, place], minlength=8)).pvalue > ALPHA
+    assert chisquare(np.bincount((runs[:-1, 7] - runs[1:, 0]) % 8, minlength=8)).pvalue > ALPHA
 
 
-def test_the_filler_is_uniform_over_the_places_that_fit(tmp_path: Path):
-    text = "é∂word=1" + "".join(chr(0x100 + n) for n in range(60)) + "1234"
-    corpus = write(tmp_path, text.encode())
-    text = corpus.split("train").decode()
-    fillers = Planted(corpus, Byte()).filler(Draws((0,), 0, 8000), 8, "train")
-    counts = np.unique([row.tobytes().decode() for row in fillers], return_counts=True)
-    fitting = [low for low in range(len(text)) for high in range(low, len(text) + 1) if _fits(text[low:high])]
-    assert len(counts[0]) == len(fitting)
-    assert chisquare(counts[1]).pvalue > 1e-4
+def test_place_cue_and_answer_are_independent(corpus: Corpus):
+    task, counts = Planted(corpus, Byte(), pairs=3), np.zeros((3, 3, 8), int)
+    batch = task.examples(0, "train", 30, 0, 8000)
+    for text, target in zip(texts(task, batch), batch.targets[:, 0].tolist(), strict=True):
+        told, _, asked = read(text, 3)
+        counts[[cue for cue, _ in told].index(asked), ["word", *CUES].index(asked), target] += 1
+    assert chisquare(counts.ravel()).pvalue > ALPHA
 
 
-def _fits(piece: str) -> bool:
-    return len(piece.encode()) == 8 and "word=" not in piece
+GUESSES: dict[str, Callable[[Told, np.random.Generator], str]] = {
+    "first": lambda told, rng: told[0][1],
+    "last": lambda told, rng: told[-1][1],
+    "any": lambda told, rng: told[rng.integers(len(told))][1],
+    "always the same cue's": lambda told, rng: dict(told)["word"],
+    "first of the alphabet": lambda told, rng: min(value for _, value in told),
+}
 
 
-def guess(task: Planted, blank: bool) -> float:
-    """Accuracy of naive Bayes on the byte counts of the text, the told word blanked or not."""
+def score(task: Planted, guess: Callable[[Told, str], str]) -> tuple[int, int]:
+    batch, pairs = task.examples(0, "test", 80, 0, 2000), len(task.cues)
+    stories = [read(text, pairs) for text in texts(task, batch)]
+    guesses = [guess(told, asked) for told, _, asked in stories]
+    return sum(a == b for a, b in zip(guesses, task.answered(batch.targets[:, 0]), strict=True)), 2000
+
+
+@pytest.mark.parametrize("pairs", [2, 4, 5, 7])
+def test_the_better_of_naming_any_and_of_ruling_out_is_chance(corpus: Corpus, pairs: int):
+    task, rng = Planted(corpus, Byte(), pairs=pairs), np.random.default_rng(0)
+    for guess in GUESSES.values():
+        assert binomtest(*score(task, lambda told, _, guess=guess: guess(told, rng)), 1 / pairs).pvalue > ALPHA
+
+    def by_elimination(told: Told, asked: str) -> str:
+        return rng.choice(sorted({*VALUES} - {value for cue, value in told if cue != asked}))
+
+    assert binomtest(*score(task, by_elimination), 1 / (9 - pairs)).pvalue > ALPHA
+    assert task.spec.chance == max(1 / pairs, 1 / (9 - pairs))
+
+
+def naive_bayes(task: Planted) -> float:
+    """Accuracy on the byte counts of the text."""
 
     def features(split: Split) -> tuple[np.ndarray, np.ndarray]:
-        batch = task.examples(0, split, 14, 0, 4000)
-        texts = [task.tokenizer.decode(ids) for ids in tokens(batch)]
-        seen = [text[8:] if blank else text for text in texts]
-        return np.array([np.bincount([*text], minlength=256) for text in seen]), batch.targets[:, 0].numpy()
+        batch = task.examples(0, split, 40, 0, 4000)
+        counts = [np.bincount([*text], minlength=256) for text in texts(task, batch)]
+        return np.array(counts), batch.targets[:, 0].numpy()
 
     (x, y), (x_test, y_test) = features("train"), features("test")
     counts = np.stack([x[y == value].sum(0) for value in range(8)]) + 1.0
@@ -144,90 +142,29 @@ def guess(task: Planted, blank: bool) -> float:
     return float((scores.argmax(1) == y_test).mean())
 
 
-def test_without_the_cue_sentence_no_trace_of_the_answer_is_left(corpus: Corpus):
-    task = Planted(corpus, Byte())
-    assert guess(task, blank=False) > 0.6
-    assert abs(guess(task, blank=True) - task.spec.chance) < 4 * np.sqrt(0.125 * 0.875 / 4000)
+@pytest.mark.parametrize("pairs", [1, 4])
+def test_the_control_leaves_no_trace_of_the_answer(corpus: Corpus, pairs: int):
+    told, blank = (Planted(corpus, Byte(), pairs=pairs, blank=blank) for blank in (False, True))
+    noise = 4 * np.sqrt(0.125 * 0.875 / 4000)
+    assert naive_bayes(told) > 0.125 + 2 * noise
+    assert abs(naive_bayes(blank) - blank.spec.chance) < noise
 
 
-def test_the_docstring_example_holds(tmp_path: Path):
-    lines = (Planted.__doc__ or "").split("lag=21\n\n")[1].splitlines()[:3]
-    text = "\n".join(line.strip() for line in lines).encode()
-    task = Planted(write(tmp_path, b"to be or no" * 30), Byte())
-    filler = np.frombuffer(b"to be or no", np.uint8)[None]
-    assert task.texts(np.array([VALUES.index("car")]), filler).tobytes() == text
-    assert len(text) - text.index(b"car") == 21
-    assert oracle(text) == "car"
+def test_the_control_differs_in_nothing_but_the_values(task: Planted, corpus: Corpus):
+    control = Planted(corpus, task.tokenizer, pairs=len(task.cues), blank=True)
+    ours, theirs = (each.examples(2, "val", 70, 8, 40) for each in (task, control))
+    for text, blanked in zip(texts(task, ours), texts(control, theirs), strict=True):
+        told, filler, asked = read(text, len(task.cues))
+        lines = "".join(f"{cue}=xxx\n" for cue, _ in told)
+        assert blanked == lines.encode() + filler + f"\n{asked}=".encode()
+    assert torch.equal(ours.targets, theirs.targets)
+    assert (control.spec.chance, control.spec.min_lag) == (1 / 8, task.spec.min_lag)
+    assert (control.solve(theirs.inputs, theirs.positions) == theirs.targets).sum() == 40 / 8
 
 
-def test_the_spec_and_the_facts(task: Planted, corpus: Corpus):
-    spec = task.spec
-    assert (spec.inputs, spec.n_outputs, spec.metric, spec.lag_unit) == ("symbols", 8, "accuracy", "bytes")
-    assert (spec.chance, spec.baseline, spec.min_lag) == (1 / 8, 1 / 8, 10)
-    with pytest.raises(ValueError, match="at least 10, got 9"):
-        task.examples(0, "train", 9, 0, 1)
-    assert task.split_digests == {split: corpus.split_digest(split) for split in SPLITS}
-    assert task.tokenizer_digest == task.tokenizer.digest
-    text = corpus.split("test")
-    assert task.bytes_per_token == len(text) / len(task.tokenizer.encode([text])[0])
-
-
-@pytest.mark.parametrize("cue", ["k", "the old key", "café", "東京", "x1", "'s"])
-def test_any_cue_keeps_the_lag(task: Planted, corpus: Corpus, cue: str):
-    other = Planted(corpus, task.tokenizer, cue)
-    assert other.spec.min_lag == len(f"bar\n\n{cue}=".encode())
-    batch = other.examples(0, "val", 50, 0, 20)
-    for ids, target in zip(tokens(batch), batch.targets[:, 0], strict=True):
-        text = other.tokenizer.decode(ids)
-        assert oracle(text) == VALUES[target]
-        assert len(text) - len(f"{cue}=".encode()) == 50
-        assert text.count(f"{cue}=".encode()) == 2
-
-
-@pytest.mark.parametrize("cue", ["", "a=b", "two\nlines"])
-def test_a_cue_that_could_be_mistaken_is_refused(corpus: Corpus, cue: str):
-    with pytest.raises(ValueError, match="a cue is a word without"):
-        Planted(corpus, Byte(), cue)
-
-
-def test_a_text_too_short_or_without_room_is_refused(tmp_path: Path):
-    task = Planted(write(tmp_path, b"word= " * 200), Byte())
-    size = len(task.corpus.split("val"))
-    with pytest.raises(ValueError, match=f"val split has {size} bytes, too few for a filler of {size + 1}"):
-        task.examples(0, "val", size + 11, 0, 1)
-    with pytest.raises(ValueError, match="no 40 bytes of the train split without 'word='"):
-        task.examples(0, "train", 50, 0, 4)
-
-
-class Crude(Tokenizer):
-    """Bytes, with what `change` makes of them."""
-
-    vocab_size = 256
-
-    def __init__(self, old: bytes, new: bytes) -> None:
-        self.change = (old, new)
-
-    def encode(self, texts: Sequence[bytes]) -> list[Ids]:
-        return [np.array(list(text.replace(*self.change)), np.int64) for text in texts]
-
-    def _learn(self, corpus: Corpus) -> None:
-        pass
-
-    def _spell(self) -> list[bytes]:
-        return [bytes([value]) for value in range(256)]
-
-    def _identity(self) -> bytes:
-        return b"crude"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        (b"=car", b"=bar", "begins bar, car with the same token"),
-        (b"=mar", b"#mar", "joins .* to mar: choose"),
-        (b"war\n", b"tar\n", "begins tar, war with the same token"),  # only where it is told
-    ],
-)
-def test_a_tokenizer_that_confuses_the_values_is_refused(corpus: Corpus, old: bytes, new: bytes, message: str):
-    with pytest.raises(ValueError, match=message):
-        Planted(corpus, Crude(old, new))
+def test_the_oracle_reads_the_answer(task: Planted):
+    batch = task.examples(4, "test", 200, 0, 100)
+    assert torch.equal(task.solve(batch.inputs, batch.positions), batch.targets)
+    answers = task.solve(batch.inputs.roll(1, 1), batch.positions)  # tampered with
+    assert answers.shape == (100, 1)
+    assert ((answers >= 0) & (answers < 8)).all()

@@ -245,5 +245,6 @@ REFUSED: dict[type[Task], dict[str, list[object]]] = {
 def test_what_cannot_be_is_refused(task: type[Task]) -> None:
     for field, values in REFUSED[task].items():
         for value in values:
-            with pytest.raises(ValueError, match=f"^{field} must be .*, got {value}$"):
+            shown = f'"{value}"' if isinstance(value, str) else value
+            with pytest.raises(ValueError, match=f"^{field} must be .*, got {shown}$"):
                 task(**{field: value})

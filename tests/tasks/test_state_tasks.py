@@ -374,7 +374,7 @@ def test_normal_numbers_do_not_depend_on_the_batch() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Adding("Lag"), "protocol must be lag or published, got Lag"),  # pyright: ignore[reportArgumentType]
+        (lambda: Adding("Lag"), 'protocol must be one of lag, published, got "Lag"'),  # pyright: ignore[reportArgumentType]
         (lambda: Latch(noise=-0.1), "noise must be a standard deviation, 0 or more, got -0.1"),
         (lambda: Latch(noise=float("inf")), "noise must be"),
         (lambda: Latch(noise=float("nan")), "noise must be"),

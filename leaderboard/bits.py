@@ -1,0 +1,141 @@
+"""Bits per byte of the same target blocks of text: means over seeds, intervals over seeds and documents."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from leaderboard.curves import Array, finished
+from leaderboard.record import Losses, Record
+from leaderboard.spans import failures
+
+MANY = 200  # documents; with fewer, a result is exploratory
+
+
+@dataclass(frozen=True)
+class Bits:
+    """What the seeds of one cell say of the blocks kept: nats ÷ (ln 2 · bytes), with 95% limits. None: not to be had.
+
+    One seed has limits over documents alone; several have both kinds of scatter in theirs.
+    """
+
+    n_seeds: int  # finished, the ones averaged
+    n_diverged: int
+    n_failed: int
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    context: int | None = None
+    n_documents: int = 0
+    n_blocks: int = 0  # kept
+    n_dropped: int = 0  # left out, because some tokenizer does not keep their edges
+    seeds: tuple[float, ...] = ()
+    document_bits: Array = field(default_factory=lambda: np.zeros(0))  # (D,) of each document, mean over seeds
+    document_bytes: Array = field(default_factory=lambda: np.zeros(0))  # (D,)
+
+    def text(self) -> str:
+        """1.93 [1.90, 1.96]; a † where documents are few."""
+        if self.value is None:
+            return "; ".join(failures(self.n_seeds, self.n_diverged, self.n_failed)) or "–"
+        interval = f" [{self.low:.2f}, {self.high:.2f}]" if self.low is not None else ""
+        core = f"{self.value:.2f}{interval}{'†' * (self.n_documents < MANY)}{' (1 seed)' * (self.n_seeds == 1)}"
+        return "; ".join([core, *failures(self.n_seeds, self.n_diverged, self.n_failed)])
+
+
+def losses_of(record: Record) -> Losses:
+    """A finished record's losses at its longest context. Raises ValueError where there are none."""
+    if record.blocks is None or not record.losses:
+        raise ValueError(f"record {record.id}: status {record.status}, but no losses of target blocks")
+    return record.losses[-1]
+
+
+def kept_blocks(records: Iterable[Record]) -> NDArray[np.bool_]:
+    """Which target blocks (N,) every finished record has a loss for. Raises ValueError where they are not the same."""
+    ok = finished(list(records))
+    kept = [np.array([nats is not None for nats in losses_of(record).nats], dtype=bool) for record in ok]
+    strangers = [record.id for record in ok if record.blocks != ok[0].blocks]
+    if strangers:
+        raise ValueError(
+            f"records {ok[0].id} and {strangers[0]} have different target blocks: their bits do not compare"
+        )
+    return np.all(kept, axis=0) if kept else np.zeros(0, dtype=bool)
+
+
+def measure_bits(records: Sequence[Record], kept: NDArray[np.bool_] | None = None) -> Bits:
+    """Bits per byte of the seeds of one cell over the blocks `kept` (N,); by default over those it keeps itself."""
+    ok = finished(records)
+    n_diverged, n_failed = (sum(r.status == status for r in records) for status in ("diverged", "failed"))
+    kept = kept_blocks(ok) if kept is None else kept
+    if not ok or not kept.any():
+        return Bits(len(ok), n_diverged, n_failed, n_dropped=int((~kept).sum()))
+    blocks, losses = ok[0].blocks, [losses_of(record) for record in ok]
+    assert blocks is not None
+    _, document = np.unique(np.array(blocks.documents)[kept], return_inverse=True)
+    sizes = np.bincount(document, np.array(blocks.n_bytes)[kept]).astype(float)  # (D,) bytes
+    nats = np.array([np.array(each.nats, dtype=float)[kept] for each in losses])  # (seeds, blocks)
+    bits = np.array([np.bincount(document, each) for each in nats]) / np.log(2)  # (seeds, D)
+    by_seed = bits.sum(1) / sizes.sum()
+    mean = bits.mean(0)
+    half = np.hypot(_half(by_seed), _document_half(mean, sizes))
+    value = float(by_seed.mean())
+    limits = (float(max(0.0, value - half)), float(value + half)) if half else (None, None)
+    counts = (len(sizes), int(kept.sum()), int((~kept).sum()))
+    seeds = tuple(by_seed.tolist())
+    return Bits(len(ok), n_diverged, n_failed, value, *limits, losses[0].context, *counts, seeds, mean, sizes)
+
+
+def _half(seeds: Array, level: float = 0.95) -> float:
+    """Half-width of the t interval over seeds; 0 for one."""
+    n = len(seeds)
+    return float(stats.t.ppf((1 + level) / 2, n - 1) * seeds.std(ddof=1) / n**0.5) if n > 1 else 0.0
+
+
+def _document_half(bits: Array, sizes: Array, level: float = 0.95) -> float:
+    """Half-width over documents of the ratio Σ bits / Σ bytes, documents as clusters (Cochran 1977, 6.3); 0 for one."""
+    n = len(sizes)
+    if n < 2:
+        return 0.0
+    residuals = bits - bits.sum() / sizes.sum() * sizes
+    error = np.sqrt(n / (n - 1) * (residuals**2).sum()) / sizes.sum()
+    return float(stats.t.ppf((1 + level) / 2, n - 1) * error)
+
+
+def difference(a: Bits, b: Bits, level: float = 0.95) -> tuple[float, float, float] | None:
+    """a − b in bits per byte with its limits, documents paired and seeds not (Welch); None: nothing to judge it by."""
+    if a.value is None or b.value is None:
+        return None
+    if not np.array_equal(a.document_bytes, b.document_bytes):
+        raise ValueError("bits per byte of different blocks do not compare")
+    documents = _document_half(a.document_bits - b.document_bits, a.document_bytes, level)
+    half = np.hypot(documents, _welch_half(np.array(a.seeds), np.array(b.seeds), level))
+    middle = a.value - b.value
+    return (middle, middle - half, middle + half) if half else None
+
+
+def _welch_half(a: Array, b: Array, level: float) -> float:
+    """Half-width for the difference of two means; seeds of a side with only one of them cannot be judged: 0."""
+    parts = [(float(side.var(ddof=1)) / len(side), len(side) - 1) for side in (a, b) if len(side) > 1]
+    total = sum(variance for variance, _ in parts)
+    if total == 0:
+        return 0.0
+    freedom = total**2 / sum(variance**2 / df for variance, df in parts)
+    return float(stats.t.ppf((1 + level) / 2, freedom) * total**0.5)
+
+
+def same_blocks(cells: Mapping[Any, Sequence[Record]]) -> dict[Any, Bits]:
+    """Bits of several cells. Those scored on the same blocks are compared on the ones that all of them keep."""
+    lists: list[Sequence[Any]] = []
+    for records in cells.values():
+        lists += [r.blocks for r in finished(records)[:1] if r.blocks not in lists]  # pyright: ignore
+    kept = [
+        kept_blocks(r for records in cells.values() for r in finished(records) if r.blocks == blocks)
+        for blocks in lists
+    ]
+    found = {}
+    for key, records in cells.items():
+        ok = finished(records)
+        found[key] = measure_bits(records, kept[lists.index(ok[0].blocks)] if ok else None)  # pyright: ignore
+    return found

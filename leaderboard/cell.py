@@ -1,0 +1,116 @@
+"""The cell: one point of a table's grid, fully resolved."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+Json = dict[str, Any]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """Unknown keys, wrong types and non-finite numbers are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Part(Strict):
+    """A named, fully resolved ingredient of a cell: a model, task or tokenizer.
+
+    `name` is what tables show; `class_path` and `init_args` (defaults filled in) are what was built.
+    """
+
+    name: str
+    class_path: str  # module.Class, or path/to/file.py:Class
+    init_args: Json
+    source: str | None = None  # sha256 of the file, for a class that lives outside the checkout
+
+
+class Corpus(Strict):
+    """A corpus is its text: `name` says where it lay, `digest` (sha256) what it was."""
+
+    name: str
+    digest: str
+
+
+class Budget(Strict):
+    """What one training may spend, and how finely it is looked at. Counts are global, whatever the devices.
+
+    Attributes:
+        sequences: training sequences; in the learn regime for each lag
+        batch_size: sequences in a batch, over all devices
+        lr: peak learning rate of AdamW; a model's YAML may hold its own default
+        warmup: optimizer steps of linear warm-up, before the cosine
+        weight_decay: of AdamW
+        clip: the gradient's norm is clipped to this
+        val_every: optimizer steps between two validations
+        n_val: validation examples for each lag
+        n_test: test examples for each lag
+    """
+
+    sequences: PositiveInt = 12_800
+    batch_size: PositiveInt = 32
+    lr: PositiveFloat = 3e-3
+    warmup: NonNegativeInt = 50
+    weight_decay: NonNegative = 0.01
+    clip: PositiveFloat = 1.0
+    val_every: PositiveInt = 50
+    n_val: PositiveInt = 128
+    n_test: PositiveInt = 512
+
+    @model_validator(mode="after")
+    def _ends_on_a_validation(self) -> Self:
+        block = self.batch_size * self.val_every
+        if self.sequences % block:
+            raise ValueError(
+                f"sequences must be a multiple of batch_size x val_every "
+                f"({self.batch_size} x {self.val_every} = {block}), got {self.sequences}"
+            )
+        return self
+
+
+class Cell(Strict):
+    """One point of a table's grid, fully resolved. Devices, workers and loggers are not part of it."""
+
+    version: Literal[1] = 1
+    model: Part
+    task: Part
+    tokenizer: Part | None = None
+    corpus: Corpus | None = None
+    regime: Literal["learn", "retain", "language"]
+    lags: list[PositiveInt]  # learn: the octaves to climb; retain: [lag_min, T]; language: contexts, T the longest
+    bisect: bool = False  # learn: refine the edge to a quarter octave
+    seed: NonNegativeInt
+    precision: str = "32-true"
+    budget: Budget
+
+    @model_validator(mode="after")
+    def _lags_suit_the_regime(self) -> Self:
+        if self.lags != sorted(set(self.lags)) or not self.lags:
+            raise ValueError(f"lags must be ascending and distinct, at least one, got {self.lags}")
+        if self.bisect and self.regime != "learn":
+            raise ValueError(f"bisect belongs to the learn regime, not to {self.regime}")
+        if self.regime == "retain" and len(self.lags) != 2:
+            raise ValueError(f"lags of a retain cell are two, the shortest and the longest (T), got {self.lags}")
+        return self
+
+    @property
+    def id(self) -> str:
+        """First 16 hex digits of the sha256 of the cell's canonical JSON (names and places of things left out)."""
+        data = self.model_dump()
+        for part in ("model", "task", "tokenizer", "corpus"):
+            if data[part] is not None:
+                del data[part]["name"]
+                if data[part].get("source"):  # a file is what it says, wherever it lies
+                    data[part]["class_path"] = data[part]["class_path"].rpartition(":")[2]
+                    if part == "tokenizer":
+                        data[part]["init_args"].pop("path", None)
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def horizon(self) -> int:
+        """T: the longest lag met in training."""
+        return max(self.lags)
