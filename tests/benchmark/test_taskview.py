@@ -14,7 +14,7 @@ def test_every_task_is_shown_with_its_sizes_and_three_examples(name: str, capsys
     shown = capsys.readouterr().out
     assert shown.startswith(f"{name}  tasks.")
     assert ">>>" not in shown
-    for word in ("inputs ", "answers ", "lag ", "chance ", "baseline "):
+    for word in ("inputs ", "answers ", "baseline ", *(["context "] if name == "language" else ["lag ", "chance "])):
         assert f"\n{word}" in shown
     assert [line.split()[1] for line in shown.splitlines() if line.startswith("example ")] == ["1,", "2,", "3,"]
 
