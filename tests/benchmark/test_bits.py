@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import log_softmax
+from torch.nn.functional import cross_entropy, log_softmax
 
 from benchmark.lit_sequence import LitSequence
 from benchmark.measures.bits import block_losses
@@ -126,6 +126,19 @@ def test_batch_size_padding_and_stride_change_nothing(task: Language) -> None:
     assert measured(lit, task, fine, context, size=7).reduced()["nats"] == pytest.approx(expected, rel=1e-9)
     strided = measured(lit, task, coarse, context).reduced()["nats"]
     assert strided == pytest.approx(np.reshape(expected, (6, 10)).sum(1), rel=1e-9)
+
+
+def test_the_loss_is_that_of_all_logits_at_once(task: Language) -> None:
+    task.serve(feed_for(cell(regime="language", lags=[32]), (32, 32), (32,)))
+    lit, batch = lit_of(task, Gru(dim=8)), next(iter(task.train_dataloader()))
+    lit.loss(batch).backward()
+    found = {name: parameter.grad for name, parameter in lit.named_parameters()}
+    lit.zero_grad()
+    outputs = lit(batch.inputs, batch.positions).flatten(0, 1)
+    expected = cross_entropy(outputs, batch.targets.flatten(), reduction="sum") / batch.targets.numel()
+    expected.backward()
+    torch.testing.assert_close(lit.loss(batch), expected)
+    torch.testing.assert_close(found, {name: parameter.grad for name, parameter in lit.named_parameters()})
 
 
 def test_the_entropy_of_a_source_is_reached_under_every_tokenizer(task: Language) -> None:

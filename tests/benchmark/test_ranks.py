@@ -1,32 +1,55 @@
 """Two processes that share every batch: the same examples, the same sums."""
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 
-from leaderboard.record import read_records
+import pytest
+
+from leaderboard.record import Record, read_records
 from tests.benchmark.cells import TOP
 
-WORDS = [
-    *("run", "--model", "rnn", "--model.dim", "8", "--task", "mqar", "--regime", "retain", "--lags", "2,8"),
-    *("--budget.sequences", "480", "--budget.batch_size", "16", "--budget.val_every", "10", "--budget.n_test", "33"),
-]
+MODEL = ("run", "--model", "rnn", "--model.dim", "8")
+BUDGET = ("--budget.sequences", "480", "--budget.batch_size", "16", "--budget.val_every", "10", "--budget.n_test", "33")
+LINE = "the sea was old and cold; nobody knew why it (mostly) sang to them"
 
 
-def run(folder: Path, *more: str) -> dict[int, tuple[int, float]]:
-    command = [sys.executable, "-m", "benchmark", *WORDS, "--output", str(folder), *more]
+def run(folder: Path, *words: str) -> Record:
+    command = [sys.executable, "-m", "benchmark", *MODEL, *BUDGET, *words, "--output", str(folder)]
     subprocess.run(command, check=True, cwd=TOP, env={**os.environ, "WANDB_MODE": "disabled"}, timeout=300)
     (record,) = read_records(folder / "run" / "records")
     assert record.status == "ok"
-    return {point.lag: (point.n, point.total) for point in record.curve}
+    return record
+
+
+def by_one_and_by_two(folder: Path, *words: str) -> tuple[Record, Record]:
+    two = "--trainer.accelerator", "cpu", "--trainer.devices", "2"
+    return run(folder / "one", *words), run(folder / "two", *words, *two)
 
 
 def test_two_ranks_give_the_curve_of_one(tmp_path: Path) -> None:
     """Every example counts once, an odd number of them included; rounding may turn an answer in a hundred."""
-    one = run(tmp_path / "one")
-    two = run(tmp_path / "two", "--trainer.accelerator", "cpu", "--trainer.devices", "2")
-    assert one.keys() == two.keys()
-    for lag, (n, total) in one.items():
-        assert two[lag][0] == n == 33
-        assert abs(two[lag][1] - total) <= 1
+    one, two = by_one_and_by_two(tmp_path, "--task", "mqar", "--regime", "retain", "--lags", "2,8")
+    assert [point.lag for point in one.curve] == [point.lag for point in two.curve]
+    for a, b in zip(one.curve, two.curve, strict=True):
+        assert a.n == b.n == 33
+        assert abs(a.total - b.total) <= 1
+
+
+def test_two_ranks_score_the_blocks_of_one_in_their_order(tmp_path: Path) -> None:
+    words, rng = (
+        ["the", "sea", "was", "old", "and", "cold;", "nobody", "knew", "why", "it", "(mostly)", "sang", "to", "them"],
+        random.Random(0),
+    )
+    (tmp_path / "text.txt").write_text("\n".join(" ".join(rng.choices(words, k=12)) for _ in range(2000)))
+    text = "--task", "language", "--task.block", "32", "--corpus", f"files:{tmp_path / 'text.txt'}", "--lags", "16,64"
+    one, two = by_one_and_by_two(tmp_path, *text, "--tokenizer", "bpe-300")
+    assert one.blocks == two.blocks
+    assert [losses.context for losses in one.losses] == [16, 64]
+    for a, b in zip(one.losses, two.losses, strict=True):
+        assert len(a.nats) == 33
+        assert None not in a.nats
+        assert a.n_tokens == b.n_tokens
+        assert b.nats == pytest.approx(a.nats, rel=0.02)
