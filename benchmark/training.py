@@ -88,8 +88,11 @@ class Report(Callback):
         self.progress, self.what = progress, what
 
     def on_validation_end(self, trainer: Trainer, pl_module: lightning.LightningModule) -> None:
-        """Share of the steps done, and the mean s so far."""
-        self.progress(f"{self.what} s={mean(_strengths(pl_module)):.2f}", trainer.global_step / trainer.max_steps)
+        """Share of the steps done, and the mean s so far, or the bits per byte."""
+        assert isinstance(pl_module, LitSequence)
+        s, spec = mean(pl_module.strengths), pl_module.spec
+        said = f"{(1 - s) * spec.chance:.2f} bits/byte" if spec.metric == "bits_per_byte" else f"{self.what} s={s:.2f}"
+        self.progress(said, trainer.global_step / trainer.max_steps)
 
 
 @dataclass(frozen=True)
