@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from benchmark.display import Display, duration, title
@@ -79,6 +80,24 @@ def finish(
     prepare(cells, console)
     refuse_impossible(cells)
     check_output(options.folder)
+    try:
+        with FileLock(options.folder / ".lock", timeout=0):
+            return _finish(console, cells, options, workers, fresh, caption, core_seconds)
+    except Timeout:
+        raise UsageError(
+            f"another spanbench is at work in {options.folder}: wait, or choose another --output"
+        ) from None
+
+
+def _finish(
+    console: Console,
+    cells: list[Cell],
+    options: RunOptions,
+    workers: int | None,
+    fresh: bool,
+    caption: str,
+    core_seconds: float,
+) -> tuple[list[Record], int]:
     if fresh:
         for cell in cells:
             _forget(cell, options.folder)

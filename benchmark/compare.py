@@ -11,7 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from rich.console import Console
 
 from benchmark.budget import fit_alike, parse_count, part_named
-from benchmark.cells import build_task, train_bytes
+from benchmark.cells import build_task, corpus_named, train_bytes
 from benchmark.commands import finish
 from benchmark.options import cell_parser, make_cell
 from benchmark.parsing import PlainHelp, add_wandb, condense
@@ -33,6 +33,7 @@ OWN = {  # of each regime: its task, and how its options differ from those of `s
     },
     "retain": {"task": "planted", "budget.sequences": "12800", "budget.n_test": "128"},
 }
+SHARED = ("model", "tokenizer", "corpus", "task", "regime", "seed", "n-params")  # the same for every regime
 SHORTEST = 16  # bytes: where the mixed lags of retention begin
 SLACK = 4  # validations more or fewer, where the number of training steps is fitted to a number of bytes
 
@@ -47,7 +48,7 @@ def compare(argv: Sequence[str]) -> int:
     folder = Path(options["output"]) / "compare"
     console = Console()
     run = RunOptions(folder, options["wandb"] or default_mode(), "compare")
-    caption = f"{asked.model} on {asked.corpus}"
+    caption = f"{asked.model.replace(',', ', ')} on {asked.corpus}"
     records, code = finish(console, cells, run, options["workers"], options["fresh"], caption)
     written = write_comparison(records, folder / asked.name, caption, asked.arm)
     wide = console if console.is_terminal else Console(width=200)  # a file has no edge to wrap at
@@ -85,20 +86,27 @@ class Asked:
     @property
     def name(self) -> str:
         """The folder of the report: corpus and arm."""
-        plain = re.sub(r"[^\w.-]+", "-", self.corpus.removeprefix("files:").rstrip("/").rpartition("/")[2]).strip("-")
-        return f"{plain or 'text'}-{self.arm}"
+        place = self.corpus.removeprefix("files:")
+        plain = re.sub(r"[^\w.-]+", "-", place.rstrip("/").rpartition("/")[2]).strip("-") or "text"
+        if place != self.corpus:  # places may share a name
+            plain += f"-{corpus_named(self.corpus).digest[:6]}"
+        return f"{plain}-{self.arm}"
 
     def cells(self) -> list[Cell]:
         """Every cell, seed by seed, so that a comparison that is cut short has whole seeds. Raises UsageError."""
-        if self.seeds < 1:
-            raise UsageError(f"--seeds must be at least 1, got {self.seeds}")
+        for key, least in {"seeds": 1, "horizon": SHORTEST + 1, "context": 1}.items():
+            if getattr(self, key) < least:
+                raise UsageError(f"--{key} must be at least {least}, got {getattr(self, key)}")
         parts = [part_named(name) for name in self._list("model")]
         models = [(part.name, part.init_args["dim"]) for part in fit_alike(parts, parse_count(self.n_params))]
         parser = cell_parser()
         found = []
         for tokenizer, (model, dim), regime in product(self._list("tokenizer"), models, OWN):
             words = {"model": model, "model.dim": dim, "tokenizer": tokenizer, "corpus": self.corpus, "regime": regime}
-            found.append(self._cell(regime, words | self._lags(regime) | OWN[regime] | self.own[regime], parser))
+            try:
+                found.append(self._cell(regime, words | self._lags(regime) | OWN[regime] | self.own[regime], parser))
+            except UsageError as error:
+                raise UsageError(f"compare, {regime}: {error}" if self.own[regime] else str(error)) from None
         if len({cell.id for cell in found}) < len(found):
             raise UsageError("compare: two of the models, or of the tokenizers, are the same")
         return [cell.model_copy(update={"seed": seed}) for seed in range(self.seeds) for cell in found]
@@ -164,6 +172,8 @@ def _split(argv: Sequence[str]) -> tuple[list[str], dict[str, dict[str, str]]]:
         regime, dot, key = word.removeprefix("--").partition(".")
         if not (word.startswith("--") and dot and regime in OWN):
             words.append(word)
+        elif key.partition(".")[0] in SHARED:
+            raise UsageError(f"{word}: what is compared is the same for every regime, so leave {key} out")
         elif not rest or rest[0].startswith("--"):
             raise UsageError(f"{word} needs a value")
         else:
@@ -187,8 +197,14 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--corpus", default="sympy", help="sympy, files:PATH, …")
     parser.add_argument("--arm", type=Arm, default="bytes", help="what is fixed: the context in bytes, or in tokens")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0 on")
-    parser.add_argument("--n-params", default="25k", help="each model at about so many parameters, all at the same")
-    parser.add_argument("--lags", default="16,32,64,128,256", help="bytes, the lags to climb for the learning span")
+    parser.add_argument(
+        "--n-params",
+        default="25k",
+        help="about so many parameters, without embedding and head; widths are chosen so that all have as many",
+    )
+    parser.add_argument(
+        "--lags", default="16,32,64,128,256", help="bytes in both arms: the lags to climb for the learning span"
+    )
     parser.add_argument("--horizon", type=int, default=128, help="T of the retention span, in the arm's unit")
     parser.add_argument("--context", type=int, default=256, help="T of the text to predict, in the arm's unit")
     parser.add_argument("--output", default="runs", help="records go to OUTPUT/compare, the report to a folder in it")

@@ -45,7 +45,7 @@ def sizes(corpus: Corpus) -> Iterator[str]:
     if corpus.is_cut:
         yield f"\nfewer than {FEW} documents: each is cut 70/10/20"
     yield f"\n{what}s have {np.median(lengths):,.0f} bytes in the median, {lengths.max():,} at most"
-    yield f"{corpus.n_duplicates:,} duplicates left out"
+    yield f"{corpus.n_duplicates:,} duplicate{'s' * (corpus.n_duplicates != 1)} left out"
 
 
 def sample(corpus: Corpus) -> Iterator[str]:

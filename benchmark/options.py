@@ -99,7 +99,10 @@ def _part(name: str, options: dict[str, Any], places: dict[str, str]) -> Part:
     elif shown.startswith("file:"):
         shown = "file:" + "/".join(re.split(r"[/\\]", shown.removeprefix("file:"))[-2:])
     init_args = options.get("init_args", {})
-    return Part(name=shown, class_path=place, init_args=init_args, source=source_of(place, init_args))
+    try:
+        return Part(name=shown, class_path=place, init_args=init_args, source=source_of(place, init_args))
+    except (ValueError, TypeError, OSError) as error:
+        raise UsageError(f"--{name} {places[name]}: {error}") from None
 
 
 def _default_lags(task: Part, tokenizer: Part | None, corpus: Corpus | None, regime: str) -> list[int]:

@@ -94,8 +94,12 @@ def _spawn(options: RunOptions) -> Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs, options), daemon=True)
-    with environment.for_workers():
-        process.start()
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: the parent decides what an interrupt means
+    try:
+        with environment.for_workers():
+            process.start()
+    finally:
+        signal.signal(signal.SIGINT, usual)
     theirs.close()
     return Worker(process, ours)
 
@@ -105,7 +109,6 @@ def work(pipe: Connection, options: RunOptions) -> None:
     import torch
 
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
 
     def progress(what: str, share: float) -> None:
         try:

@@ -7,9 +7,12 @@ import torch
 from benchmark import contract
 from benchmark.cells import build_model, build_task
 from benchmark.display import title
+from benchmark.measures.recall import EXTENSION
 from benchmark.registry import UsageError
 from leaderboard.cell import Cell
 from models.base import SequenceModel
+from tasks.base import Split
+from tasks.language import Language
 
 HALVES = {"bf16-mixed": torch.bfloat16, "bf16-true": torch.bfloat16, "16-mixed": torch.float16}
 
@@ -25,7 +28,7 @@ def refuse_impossible(cells: Iterable[Cell]) -> None:
         model = (cell.model.model_dump_json(), cell.precision)
         if model not in longest or lengths[what] > longest[model][0]:
             longest[model] = lengths[what], cell
-        _refuse_short(cell)
+        _refuse_lags(cell)
     for length, cell in longest.values():
         _try_model(cell, length)
     for cell in cells:
@@ -41,10 +44,33 @@ def _length(cell: Cell) -> int:
         raise UsageError(f"{title(cell)}: {error}") from None
 
 
-def _refuse_short(cell: Cell) -> None:
-    least = build_task(cell).spec.min_lag
+def _refuse_lags(cell: Cell) -> None:
+    """Lags shorter than the task knows, or longer than its text has room for."""
+    task = build_task(cell)
+    least = task.spec.min_lag
     if min(cell.lags) < least:
         raise UsageError(f"{title(cell)}: --lags: the shortest lag of this task is {least}, got {min(cell.lags)}")
+    if isinstance(task, Language):
+        _refuse_contexts(cell, task)
+        return
+    farthest = EXTENSION * cell.horizon if cell.regime == "retain" else cell.horizon
+    lags: dict[Split, int] = {"train": cell.horizon, "val": cell.horizon, "test": farthest}
+    for split, lag in lags.items():
+        longest = task.longest_lag(split)
+        if longest is not None and lag > longest:
+            tested = f" (tests go to {EXTENSION} T)" if lag > cell.horizon else ""
+            raise UsageError(
+                f"{title(cell)}: --lags: the {split} split has text for lags up to {longest}, got {lag}{tested}"
+            )
+
+
+def _refuse_contexts(cell: Cell, task: Language) -> None:
+    counts: dict[Split, int] = {"val": cell.budget.n_val, "test": cell.budget.n_test}
+    for split, n in counts.items():
+        try:
+            task.blocks(split, n, cell.horizon)
+        except ValueError as error:
+            raise UsageError(f"{title(cell)}: --lags: the {split} split: {error}") from None
 
 
 def _try_model(cell: Cell, length: int) -> None:

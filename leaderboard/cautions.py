@@ -125,8 +125,8 @@ def _known(found: Comparison) -> list[str]:
         known, of = found.n_known(regime)
         if of and known / of < KNOWN:
             sentences.append(
-                f"Of {of} {SPANS[regime]}s only {known} {'is' if known == 1 else 'are'} known; the others lie "
-                "beyond the lags tested, or below them, and enter as bounds."
+                f"Only {known} of {of} {SPANS[regime]}{'s' * (of > 1)} {'is' if known == 1 else 'are'} known; what "
+                "reaches an end of the lags tested, or may, enters as a bound."
             )
     return sentences
 

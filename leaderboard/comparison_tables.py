@@ -70,7 +70,8 @@ def _elasticities(found: Comparison) -> Sheet:
         rows.append([model, size, *(gamma.text() if gamma else "–" for gamma in gammas)])
     note = (
         "γ = d log span / d log (bytes per token), with a 95% interval over seeds and the grid: 1 is a fixed number of "
-        "tokens, 0 a fixed amount of text. Spans at the grid's ends enter as bounds; where fewer than three are known, "
+        "tokens, 0 a fixed amount of text. Spans at the grid's ends enter as bounds; where fewer than three are known "
+        "(granularities within 5% of one another count as one), "
         "only a bound is given. Parameters: without embedding and head."
     )
     return Sheet("Elasticity", header, rows, note)

@@ -48,9 +48,10 @@ class Elasticity:
         low, high = (f"{limit:.2f}".replace("-", "−") for limit in (self.low or 0.0, self.high or 0.0))
         if np.isinf(self.low or 0.0) and np.isinf(self.high or 0.0):
             return "no bound"
+        one = " (1 seed)" * (self.n_seeds == 1)
         if np.isinf(self.high or 0.0):
-            return f"≥ {low}"
-        return f"≤ {high}" if np.isinf(self.low or 0.0) else f"{low} to {high}"
+            return f"≥ {low}{one}"
+        return (f"≤ {high}" if np.isinf(self.low or 0.0) else f"{low} to {high}") + one
 
     def holds(self, slope: float) -> bool | None:
         """Whether `slope` lies within the limits; None without an interval."""

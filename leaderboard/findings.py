@@ -25,8 +25,18 @@ def open_questions(found: Comparison) -> list[str]:
     said += [
         f"One text ({corpus}), one training budget, these models: nothing here says how it is with others.",
         f"The context is fixed in {found.arm}; the other arm may differ, and is a comparison of its own.",
+        _same_documents(found),
     ]
     return [sentence for sentence in said if sentence]
+
+
+def _same_documents(found: Comparison) -> str:
+    """Few documents are cut, and none is then unseen in training."""
+    splits = next((r.facts.splits for r in found.records if r.facts and r.facts.splits), None)
+    if splits is None or "test" not in splits or splits["test"].n_documents * 2 < splits["train"].n_documents:
+        return ""
+    n = splits["test"].n_documents
+    return f"Training and test text are parts of the same {n} documents: nothing here is about documents never seen."
 
 
 def _elastic(found: Comparison, regime: str, model: str) -> str:

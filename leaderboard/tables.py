@@ -23,7 +23,7 @@ measures; a measure not run, or without a finished seed, counts as 0."""
 BITS = """\
 bits/byte: Σ nats / (ln 2 · Σ bytes) of the same target blocks for all, with a 95% interval over seeds and documents \
 (`(1 seed)`: over documents alone); blocks that some tokenizer does not keep are left out of all; `†`: fewer than 200 \
-documents, exploratory. They do not rank."""
+documents, exploratory."""
 
 
 def measures_of(groups: Iterable[Group]) -> list[Measure]:

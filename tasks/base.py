@@ -134,6 +134,10 @@ class Task(LightningDataModule, ABC):
         moved = [None if tensor is None else tensor.to(device, non_blocking=True) for tensor in batch]
         return Batch(*moved)  # pyright: ignore[reportArgumentType]
 
+    def longest_lag(self, split: Split) -> int | None:
+        """The longest lag that a split has text for; None where there is no such bound."""
+        return None
+
     def n_bytes(self, lag: int) -> int | None:
         """Bytes of text in a training example at `lag`; None where the task is not made of text."""
         return None

@@ -137,6 +137,10 @@ class Planted(TextTask):
         """The words."""
         return [VALUES[target] for target in targets.tolist()]
 
+    def longest_lag(self, split: Split) -> int:
+        """A lag whose filler is a tenth of the split: longer ones would be the same few places again and again."""
+        return self.spec.min_lag + self.corpus.n_bytes(split) // 10
+
     def n_bytes(self, lag: int) -> int:
         """Bytes of a text at `lag`, on average over the places of the line that is asked for."""
         return lag + round(float(self.widths.mean()) * (len(self.widths) + 1) / 2) - TOLD

@@ -26,10 +26,14 @@ def recall_at(trained: Trained, task: Task, feed: Feed, lags: Sequence[int]) -> 
 
 
 def retention_curve(trained: Trained, task: Task, feed: Feed) -> list[Outcome]:
-    """Recall from the shortest training lag to 4T by half octaves, and on by octaves to 32T while s ≥ .5."""
+    """Recall from the shortest training lag to 4T by half octaves, and on by octaves to 32T while s ≥ .5.
+
+    A text too short for that ends it earlier.
+    """
     low, high = feed.train_lags
     curve = recall_at(trained, task, feed, half_octaves(low, EXTENSION * high))
-    while curve[-1].lag < LIMIT * high and task.spec.strength(curve[-1].total / curve[-1].n) >= HOLDS:
+    limit = min(LIMIT * high, task.longest_lag("test") or LIMIT * high)
+    while 2 * curve[-1].lag <= limit and task.spec.strength(curve[-1].total / curve[-1].n) >= HOLDS:
         curve += recall_at(trained, task, feed, [2 * curve[-1].lag])
     return curve
 

@@ -85,7 +85,7 @@ def test_it_reports_and_answers_from_its_records(
     words = ["--model=rnn,gru", "--tokenizer=byte,bpe-300", "--corpus=files:texts", "--seeds=2", "--n-params=2k"]
     command = ["compare", *words, "--lags=16", "--horizon=64", "--context=64", *SMALL]
     assert call(command) == 0
-    report = place / "runs" / "compare" / "texts-bytes"
+    (report,) = (place / "runs" / "compare").glob("texts-*-bytes")
     made = {path.name: path.read_bytes() for path in report.iterdir()}
     assert {"index.html", "comparison.md", "comparison.csv"} <= set(made)
     assert {Path(name).suffix for name in made} >= {".png", ".svg"}
@@ -110,7 +110,12 @@ def test_it_reports_and_answers_from_its_records(
         (["--model", "gru", "--tokenizer", "byte", "--learn.lag", "3"], 'unknown option "--lag": did you mean --lags?'),
         (["--model", "gru", "--tokenizer", "byte", "--lern.lags", "3"], "--lern.lags"),
         (["--model", "linear", "--tokenizer", "byte"], "linear has no parameters"),
-        (["--model", "gru", "--tokenizer", "byte", "--horizon", "16"], "lags must be ascending and distinct"),
+        (["--model", "gru", "--tokenizer", "byte", "--horizon", "16"], "--horizon must be at least 17"),
+        (["--model", "gru", "--tokenizer", "byte", "--context", "9000"], "split: no document is long enough"),
+        (["--model", "gru", "--tokenizer", "byte", "--lags", "9000"], "has text for lags up to"),
+        (["--model", "gru", "--tokenizer", "byte", "--learn.model.dim", "8"], "the same for every regime"),
+        (["--model", "gru", "--tokenizer", "byte", "--retain.seed", "8"], "the same for every regime"),
+        (["--model", "gru", "--tokenizer", "file:none.json"], "none.json: No such file"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(
