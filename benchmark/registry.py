@@ -55,7 +55,11 @@ def entry(kind: str, text: str) -> dict[str, Any]:
         if match:
             arguments = {key: value if key == "path" else int(value) for key, value in match.groupdict().items()}
             return found | {"init_args": found["init_args"] | arguments}
-    raise unknown(kind.removesuffix("s").replace("corpora", "corpus"), text, names(kind))
+    singular = kind.removesuffix("s").replace("corpora", "corpus")
+    if (bare := text.rstrip(":")) in names(kind):  # a pattern's own name: its first comment line says how it is used
+        first, *_ = (CONFIGS / kind / f"{bare}.yaml").read_text(encoding="utf-8").splitlines()
+        raise UsageError(f'{singular} "{text}" needs more: {first.removeprefix("#").strip()}')
+    raise unknown(singular, text, names(kind))
 
 
 def read_entry(path: Path) -> dict[str, Any]:

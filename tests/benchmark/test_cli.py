@@ -205,8 +205,8 @@ def test_a_model_outside_the_checkout_runs_and_is_known_by_its_source(
 def test_names_with_a_pattern_and_no_others() -> None:
     words = ["--model", "gru", "--task", "planted", "--corpus", "sympy", "--tokenizer"]
     assert made(*words, "bpe-700").tokenizer.init_args == {"vocab": 700}  # pyright: ignore
-    for name in ("bpe-", "bpe-x", "bpe-N"):
-        with pytest.raises(UsageError, match="unknown tokenizer"):
+    for name, said in {"bpe-": "unknown", "bpe-x": "unknown", "bpe-N": "257 to 65536", "file:": "file:PATH"}.items():
+        with pytest.raises(UsageError, match=said):
             made(*words, name)
 
 

@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from benchmark import commands
 from benchmark.cli import call
 from benchmark.pool import run_cells
 from benchmark.running import RunOptions
@@ -50,6 +52,16 @@ class Killer:
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="finds the worker in /proc")
+def test_a_folder_has_one_writer_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(commands, "run_cells", lambda *_: pytest.fail("trained beside another"))
+    (tmp_path / "quick").mkdir()
+    with FileLock(tmp_path / "quick" / ".lock"):
+        assert call(["table", "quick", "--output", str(tmp_path)]) == 2
+    assert "another spanbench is at work" in capsys.readouterr().err
+
+
 def test_a_killed_worker_costs_its_cell_and_no_other(tmp_path: Path) -> None:
     slow = TINY.model_copy(update={"sequences": 3200})
     cells = [cell(seed=0), cell(seed=1, lags=[64], budget=slow), cell(seed=2)]
