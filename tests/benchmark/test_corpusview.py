@@ -39,7 +39,7 @@ def test_the_figures_are_those_of_the_text(tmp_path: Path):
         assert row in [" ".join(line.split()) for line in text.splitlines()]
     lengths = sorted(len(document) for split in SPLITS for document in corpus.documents(split))
     assert f"documents have {np.median(lengths):,.0f} bytes in the median, {lengths[-1]} at most\n" in text
-    assert "1 duplicates left out\n" in text
+    assert "1 duplicate left out\n" in text
     assert "fewer than" not in text
     assert f"  path  {tmp_path}/books\n" in text  # not wrapped, however long
 
