@@ -1,7 +1,8 @@
 """The commands that train: one cell, or a table of them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -80,53 +81,52 @@ def finish(
     prepare(cells, console)
     refuse_impossible(cells)
     check_output(options.folder)
-    try:
-        with FileLock(options.folder / ".lock", timeout=0):
-            return _finish(console, cells, options, workers, fresh, caption, core_seconds)
-    except Timeout:
-        raise UsageError(
-            f"another spanbench is at work in {options.folder}: wait, or choose another --output"
-        ) from None
-
-
-def _finish(
-    console: Console,
-    cells: list[Cell],
-    options: RunOptions,
-    workers: int | None,
-    fresh: bool,
-    caption: str,
-    core_seconds: float,
-) -> tuple[list[Record], int]:
-    if fresh:
-        for cell in cells:
-            _forget(cell, options.folder)
-    paths = {cell.id: options.folder / "records" / f"{cell.id}.json" for cell in cells}
-    for path in paths.values():
-        if path.exists():
-            read(path)
-    missing = [cell for cell in cells if not paths[cell.id].exists()]
-    workers = min(workers or os.cpu_count() or 1, max(1, len(missing)))
-    expected = duration(core_seconds * len(missing) / len(cells) / workers)
-    console.print(
-        f"{caption}: {len(cells)} cells, {len(cells) - len(missing)} done before, {workers} workers"
-        + (f", about {expected}" if missing and core_seconds else ""),
-        highlight=False,
-        soft_wrap=True,
-    )
-    if missing:
-        with Display(console, len(missing)) as display:
-            run_cells(missing, options, workers, display)
-    records = [read(path) for path in paths.values()]
-    if missing:
-        console.print(sync_hint(options), highlight=False, soft_wrap=True)
-    failed = [record for record in records if record.status == "failed"]
-    for record in failed:
-        where = options.folder / "records" / f"{record.id}.json"
+    with only_writer(options.folder):
+        if fresh:
+            for cell in cells:
+                _forget(cell, options.folder)
+        paths = {cell.id: options.folder / "records" / f"{cell.id}.json" for cell in cells}
+        for path in paths.values():
+            if path.exists():
+                read(path)
+        missing = [cell for cell in cells if not paths[cell.id].exists()]
+        workers = min(workers or os.cpu_count() or 1, max(1, len(missing)))
+        expected = duration(core_seconds * len(missing) / len(cells) / workers)
         console.print(
-            f"failed: {title(record.cell)}: {record.reason} (remove {where} to try again)", markup=False, soft_wrap=True
+            f"{caption}: {len(cells)} cells, {len(cells) - len(missing)} done before, {workers} workers"
+            + (f", about {expected}" if missing and core_seconds else ""),
+            highlight=False,
+            soft_wrap=True,
         )
-    return records, 1 if failed else 0
+        if missing:
+            with Display(console, len(missing)) as display:
+                run_cells(missing, options, workers, display)
+        records = [read(path) for path in paths.values()]
+        if missing:
+            console.print(sync_hint(options), highlight=False, soft_wrap=True)
+        failed = [record for record in records if record.status == "failed"]
+        for record in failed:
+            where = options.folder / "records" / f"{record.id}.json"
+            console.print(
+                f"failed: {title(record.cell)}: {record.reason} (remove {where} to try again)",
+                markup=False,
+                soft_wrap=True,
+            )
+        return records, 1 if failed else 0
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Nobody else trains into `folder` meanwhile. Raises UsageError where somebody does."""
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UsageError(f"another spanbench is at work in {folder}: wait, or choose another --output") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read(path: Path) -> Record:
