@@ -35,7 +35,7 @@ OWN = {  # of each regime: its task, and how its options differ from those of `s
 }
 SHARED = ("model", "tokenizer", "corpus", "task", "regime", "seed", "n-params")  # the same for every regime
 SHORTEST = 16  # bytes: where the mixed lags of retention begin
-SLACK = 4  # validations more or fewer, where the number of training steps is fitted to a number of bytes
+SLACK = 20  # steps more or fewer between validations, where training is fitted to a number of bytes
 
 
 def compare(argv: Sequence[str]) -> int:
@@ -153,7 +153,7 @@ def _fitted(cell: Cell, total: int) -> Cell:
 
     def candidates() -> Iterator[Budget]:
         for size in {max(1, int(usual) + step) for step in (-1, 0, 1, 2)}:
-            for every in range(max(1, budget.val_every - SLACK * 5), budget.val_every + SLACK * 5 + 1):
+            for every in range(max(1, budget.val_every - SLACK), budget.val_every + SLACK + 1):
                 changed = {"batch_size": size, "val_every": every, "sequences": size * every * checks}
                 yield budget.model_copy(update=changed)
 

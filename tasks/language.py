@@ -28,10 +28,10 @@ class Language(TextTask):
     hold windows of the context and a block, T + `block`, the others twice as many of half the length, and so on down
     to an eighth: as many bytes in every batch, and short contexts are nothing new to a model. Scored are blocks of
     `block` bytes or a little more, between words, the same for every model, tokenizer, context and seed: each token of
-    a block given exactly the context before the block, and the block so far. context=11, block=4
+    a block given exactly the context before the block, and the block so far. context=12, block=4
 
-        context  to be or no
-        block               t to be
+        context  to be or not
+        block                 to be
 
     Raises ValueError where the corpus has no room for the context.
     """

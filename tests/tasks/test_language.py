@@ -151,7 +151,7 @@ def test_seeds_change_windows_but_never_blocks(task: Language) -> None:
 
 
 class Merging(Byte):
-    """Bytes, but a blank and what follows a full stop are one token: a block that begins there has no edge."""
+    """Bytes, but a semicolon and the blank after it are one token: a block that begins there has no edge."""
 
     def encode(self, texts: list[bytes]) -> list[Ids]:  # pyright: ignore
         return [np.array(list(text.replace(b"; ", b"~")), np.int64) for text in texts]
