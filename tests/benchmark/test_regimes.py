@@ -87,3 +87,8 @@ def test_grids_are_half_octaves_and_octaves() -> None:
     assert np.allclose(steps, 0.5, atol=0.04)
     assert recall.octaves(16, 128) == [16, 32, 64, 128]
     assert recall.octaves(5, 5) == [5]
+
+
+def test_retention_ends_where_the_text_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DelayedRecall, "longest_lag", lambda self, split: {"test": 1500}[split])
+    assert retention(lambda lag: 1) == [*recall.half_octaves(2, 256), 512, 1024]
