@@ -11,7 +11,8 @@ from benchmark.lit_sequence import LitSequence
 from benchmark.registry import UsageError, entry, load_class, source_of
 from leaderboard import cell as cells
 from leaderboard.cell import Cell, Part
-from leaderboard.record import Blocks, Facts, SplitFacts
+from leaderboard.measured import Blocks
+from leaderboard.record import Facts, SplitFacts
 from models.base import SequenceModel
 from tasks.base import Task, lag_shares
 from tasks.corpora import Corpus

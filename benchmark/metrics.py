@@ -11,6 +11,8 @@ from torchmetrics.utilities.data import dim_zero_cat
 
 from tasks.base import Batch
 
+BLOCK_SUMS = ("nats", "n_bytes", "n_tokens", "context_tokens")
+
 
 class RecallSums(Metric):
     """Over probes: `total` correct answers (accuracy) or squared errors (mse), the count `n`, lags in tokens."""
@@ -49,6 +51,8 @@ class RecallSums(Metric):
 class BlockNats(Metric):
     """The negative log-likelihood of every target block, in order, with its bytes and tokens (0: it was not kept).
 
+    `context_tokens` are those before a block that was kept.
+
     Bits per byte are the sum of nats over the scored bytes ÷ (ln 2 × number of scored bytes), bytes of the text.
     """
 
@@ -56,10 +60,11 @@ class BlockNats(Metric):
     nats: list[Tensor]
     n_bytes: list[Tensor]
     n_tokens: list[Tensor]
+    context_tokens: list[Tensor]
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("nats", "n_bytes", "n_tokens"):
+        for name in BLOCK_SUMS:
             self.add_state(name, [], dist_reduce_fx="cat")
 
     def update(self, outputs: Tensor, targets: Tensor, batch: Batch) -> None:
@@ -69,15 +74,16 @@ class BlockNats(Metric):
         self.nats.append(nats.double().sum(1))
         self.n_bytes.append(batch.n_bytes)
         self.n_tokens.append((targets >= 0).sum(1))
+        self.context_tokens.append(batch.lag_tokens * (batch.n_bytes > 0))
 
     def compute(self) -> Tensor:
         """Bits per byte of all blocks kept."""
         return dim_zero_cat(self.nats).sum() / math.log(2) / dim_zero_cat(self.n_bytes).sum()
 
     def reduced(self) -> dict[str, list[float]]:
-        """The blocks of all ranks: nats, bytes and tokens of each."""
+        """The blocks of all ranks: nats, bytes, tokens and tokens before each."""
         with self.sync_context():
-            return {name: dim_zero_cat(getattr(self, name)).tolist() for name in ("nats", "n_bytes", "n_tokens")}
+            return {name: dim_zero_cat(getattr(self, name)).tolist() for name in BLOCK_SUMS}
 
 
 def sums_for(metric: Literal["accuracy", "mse", "bits_per_byte"]) -> RecallSums | BlockNats:

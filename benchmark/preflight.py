@@ -7,9 +7,9 @@ import torch
 from benchmark import contract
 from benchmark.cells import build_model, build_task
 from benchmark.display import title
-from benchmark.measures.recall import EXTENSION
 from benchmark.registry import UsageError
 from leaderboard.cell import Cell
+from leaderboard.protocol import EXTENSION
 from models.base import SequenceModel
 from tasks.base import Split
 from tasks.language import Language

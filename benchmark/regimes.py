@@ -4,16 +4,13 @@ text predicted?"""
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from benchmark.measures.bits import block_losses
+from benchmark.measures.context import block_losses
 from benchmark.measures.recall import feed_for, octaves, recall_at, retention_curve
 from benchmark.training import Trained
 from leaderboard.cell import Cell
-from leaderboard.record import Losses, Outcome
+from leaderboard.measured import Losses, Outcome
+from leaderboard.protocol import FINEST, LEARNED, LOST
 from tasks.base import Feed, Task
-
-LEARNED = 0.5  # s from which a lag counts as learned, where the edge is bisected
-LOST = 0.25  # s below which, twice in a row, a climb ends
-FINEST = 1.2  # a quarter octave, and what rounding adds: the ratio of two neighbouring lags that ends a bisection
 
 
 class Train(Protocol):

@@ -12,7 +12,8 @@ from benchmark.registry import UsageError
 from leaderboard.bits import measure_bits
 from leaderboard.curves import strength
 from leaderboard.groups import group
-from leaderboard.record import Facts, Outcome, Record, read_records
+from leaderboard.measured import Outcome
+from leaderboard.record import Facts, Record, read_records
 from leaderboard.report import write_report
 from leaderboard.spans import measure_span
 from leaderboard.tables import terminal
@@ -84,7 +85,7 @@ def _span(record: Record) -> str:
 
 def _losses(record: Record, facts: Facts) -> Table:
     """Bits per byte after each context."""
-    found = [measure_bits([record.model_copy(update={"losses": [losses]})]) for losses in record.losses]
+    found = [measure_bits([record], context=losses.context) for losses in record.losses if not losses.foreign]
     rows = Table(f"context, {facts.lag_unit}", "bits per byte", "documents", "blocks", box=None, pad_edge=False)
     for bits in found:
         dropped = f", {bits.n_dropped} dropped" if bits.n_dropped else ""

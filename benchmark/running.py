@@ -18,7 +18,8 @@ from benchmark.regimes import REGIMES
 from benchmark.tracking import Mode, Tracker
 from benchmark.training import Progress, Trained, TrainerOptions, fit
 from leaderboard.cell import Cell
-from leaderboard.record import Blocks, Facts, Losses, Outcome, Record, write_atomically, write_record
+from leaderboard.measured import Blocks, Losses, Outcome
+from leaderboard.record import Facts, Record, write_atomically, write_record
 from tasks.base import Feed, Task
 from tasks.language import Language
 

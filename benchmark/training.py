@@ -14,11 +14,11 @@ from lightning.pytorch.loggers import Logger
 
 from benchmark.lit_sequence import LOG_EVERY, LitSequence
 from leaderboard.cell import Cell
+from leaderboard.protocol import SOLVED
 from models.base import SequenceModel
 from tasks.base import Feed, Task
 
 T = TypeVar("T")
-SOLVED = 0.99
 Progress = Callable[[str, float], None]  # what is being done, and the share of it that is done
 
 

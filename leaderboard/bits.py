@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from leaderboard.curves import Array, finished
-from leaderboard.record import Losses, Record
+from leaderboard.measured import Losses
+from leaderboard.protocol import MANY
+from leaderboard.record import Record
 from leaderboard.spans import failures
-
-MANY = 200  # documents; with fewer, a result is exploratory
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,26 @@ class Bits:
         return "; ".join([core, *failures(self.n_seeds, self.n_diverged, self.n_failed)])
 
 
-def losses_of(record: Record) -> Losses:
-    """A finished record's losses at its longest context. Raises ValueError where there are none."""
-    if record.blocks is None or not record.losses:
-        raise ValueError(f"record {record.id}: status {record.status}, but no losses of target blocks")
-    return record.losses[-1]
+def losses_of(record: Record, context: int | None = None) -> Losses:
+    """A finished record's losses at a context (default: T). Raises ValueError where there are none."""
+    for losses in record.losses if record.blocks is not None else ():
+        if losses.context == (context or record.cell.horizon) and not losses.foreign:
+            return losses
+    raise ValueError(f"record {record.id}: status {record.status}, but no losses of target blocks")
 
 
 def kept_blocks(records: Iterable[Record]) -> NDArray[np.bool_]:
-    """Which target blocks (N,) every finished record has a loss for. Raises ValueError where they are not the same."""
+    """Which target blocks (N,) every finished record has a loss for after every context.
+
+    Raises ValueError where they are not the same.
+    """
     ok = finished(list(records))
-    kept = [np.array([nats is not None for nats in losses_of(record).nats], dtype=bool) for record in ok]
+    kept = [
+        np.array([nats is not None for nats in losses.nats], dtype=bool)
+        for record in ok
+        for losses in [losses_of(record), *record.losses]
+        if not losses.foreign
+    ]
     strangers = [record.id for record in ok if record.blocks != ok[0].blocks]
     if strangers:
         raise ValueError(
@@ -64,14 +73,17 @@ def kept_blocks(records: Iterable[Record]) -> NDArray[np.bool_]:
     return np.all(kept, axis=0) if kept else np.zeros(0, dtype=bool)
 
 
-def measure_bits(records: Sequence[Record], kept: NDArray[np.bool_] | None = None) -> Bits:
-    """Bits per byte of the seeds of one cell over the blocks `kept` (N,); by default over those it keeps itself."""
+def measure_bits(records: Sequence[Record], kept: NDArray[np.bool_] | None = None, context: int | None = None) -> Bits:
+    """Bits per byte of the seeds of one cell after a context (default: T).
+
+    Over the blocks `kept` (N,); by default over those it keeps itself.
+    """
     ok = finished(records)
     n_diverged, n_failed = (sum(r.status == status for r in records) for status in ("diverged", "failed"))
     kept = kept_blocks(ok) if kept is None else kept
     if not ok or not kept.any():
         return Bits(len(ok), n_diverged, n_failed, n_dropped=int((~kept).sum()))
-    blocks, losses = ok[0].blocks, [losses_of(record) for record in ok]
+    blocks, losses = ok[0].blocks, [losses_of(record, context) for record in ok]
     assert blocks is not None
     _, document = np.unique(np.array(blocks.documents)[kept], return_inverse=True)
     sizes = np.bincount(document, np.array(blocks.n_bytes)[kept]).astype(float)  # (D,) bytes

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from leaderboard.bits import MANY
 from leaderboard.compared import SPANS, Comparison
 from leaderboard.groups import Group
+from leaderboard.protocol import MANY
 
 PARAMETERS = 0.05  # how far sizes may be apart, as a share of the smaller
 TEXT = 0.01  # how far training bytes may be apart

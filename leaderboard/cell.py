@@ -7,6 +7,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 Json = dict[str, Any]
+Extra = Literal["context", "influence", "gradient", "audit"]
+EXTRAS: dict[str, tuple[Extra, ...]] = {  # the measures that each regime can take besides its own
+    "learn": (),
+    "retain": ("influence", "gradient", "audit"),
+    "language": ("context", "influence", "gradient"),
+}
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -74,7 +80,7 @@ class Budget(Strict):
 class Cell(Strict):
     """One point of a table's grid, fully resolved. Devices, workers and loggers are not part of it."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     model: Part
     task: Part
     tokenizer: Part | None = None
@@ -82,6 +88,8 @@ class Cell(Strict):
     regime: Literal["learn", "retain", "language"]
     lags: list[PositiveInt]  # learn: the octaves to climb; retain: [lag_min, T]; language: contexts, T the longest
     bisect: bool = False  # learn: refine the edge to a quarter octave
+    c_max: PositiveInt | None = None  # language: the longest context scored, T or more
+    measures: list[Extra] = []  # what is measured besides the regime's own question
     seed: NonNegativeInt
     precision: str = "32-true"
     budget: Budget
@@ -94,6 +102,19 @@ class Cell(Strict):
             raise ValueError(f"bisect belongs to the learn regime, not to {self.regime}")
         if self.regime == "retain" and len(self.lags) != 2:
             raise ValueError(f"lags of a retain cell are two, the shortest and the longest (T), got {self.lags}")
+        if self.c_max is not None and (self.regime != "language" or self.c_max < self.horizon):
+            raise ValueError(f"c_max belongs to the language regime, T ({self.horizon}) or more, got {self.c_max}")
+        return self
+
+    @model_validator(mode="after")
+    def _measures_suit_the_regime(self) -> Self:
+        possible = EXTRAS[self.regime]
+        for name in self.measures:
+            if name not in possible:
+                choices = ", ".join(possible) or "none"
+                raise ValueError(f"measures of the {self.regime} regime are {choices}, not {name}")
+        if self.measures != [name for name in possible if name in self.measures]:
+            raise ValueError(f"measures must be distinct and in the order of {', '.join(possible)}")
         return self
 
     @property

@@ -8,11 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from leaderboard.bits import MANY, Bits, measure_bits
+from leaderboard.bits import Bits, measure_bits
 from leaderboard.bits import kept_blocks as kept_by_all
 from leaderboard.decomposition import Share, decompose, refusal
 from leaderboard.elasticity import Elasticity, elasticity, read
 from leaderboard.groups import Group, Measure
+from leaderboard.protocol import MANY
 from leaderboard.record import Facts, Record
 
 Arm = Literal["bytes", "tokens"]

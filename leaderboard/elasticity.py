@@ -9,11 +9,9 @@ from scipy import stats
 
 from leaderboard.censored import censored_slopes
 from leaderboard.curves import Array, finished, seed_curve, step_around
+from leaderboard.protocol import ALIKE, ENOUGH
 from leaderboard.record import Record
 from leaderboard.spans import Span, measure_span
-
-ENOUGH = 3  # granularities with a known span that an estimate asks for
-ALIKE = 1.05  # granularities whose bytes per token are within this factor count as one
 
 Granularity = tuple[float, Sequence[Record]]  # κ, and the seeds of one model there
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from leaderboard.bits import MANY, Bits, difference
+from leaderboard.bits import Bits, difference
 from leaderboard.compared import SPANS, Comparison
 from leaderboard.decomposition import Share
-from leaderboard.elasticity import ENOUGH, Elasticity
+from leaderboard.elasticity import Elasticity
 from leaderboard.groups import Group
+from leaderboard.protocol import ENOUGH, MANY
 
 
 def findings(found: Comparison) -> list[str]:

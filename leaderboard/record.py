@@ -7,43 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
 from leaderboard.cell import Cell, NonNegative, Strict
-
-
-class Outcome(Strict):
-    """One point of a recall curve: sums over `n` test examples whose source is exactly `lag` away.
-
-    `total` sums 1 for a correct answer (accuracy) or the squared error (mse). `lag_tokens` sums the lag counted in
-    tokens. In the learn regime `sequences` is what training took at this lag and `solved` whether it stopped early.
-    """
-
-    lag: PositiveInt
-    n: PositiveInt
-    total: NonNegative
-    lag_tokens: NonNegativeInt
-    sequences: PositiveInt | None = None
-    solved: bool | None = None
-
-
-class Blocks(Strict):
-    """Target blocks of text: the same for every model, tokenizer, context and seed on one corpus."""
-
-    starts: list[NonNegativeInt]  # byte offset in the test split
-    n_bytes: list[PositiveInt]
-    documents: list[NonNegativeInt]  # which document of the split each lies in
-
-    @model_validator(mode="after")
-    def _of_one_length(self) -> Self:
-        if not len(self.starts) == len(self.n_bytes) == len(self.documents):
-            raise ValueError("starts, n_bytes and documents must be of one length")
-        return self
-
-
-class Losses(Strict):
-    """Negative log-likelihoods of the target blocks, given exactly the last `context` bytes or tokens before each."""
-
-    context: PositiveInt  # in facts.lag_unit
-    nats: list[NonNegative | None]  # a block each; None: this tokenizer does not keep the block's edges
-    n_tokens: NonNegativeInt  # that the blocks scored have in all
+from leaderboard.measured import Audit, Blocks, Gradient, Influence, Losses, Outcome, Skipped
 
 
 class SplitFacts(Strict):
@@ -87,10 +51,10 @@ class Host(Strict):
 class Record(Strict):
     """A cell and what became of it. `curve` is sorted by lag; it is empty where training failed before any test.
 
-    Text (regime language) has `losses` over `blocks` instead of a curve, sorted by context.
+    Text (regime language) has `losses` over `blocks` instead of a curve, sorted by context, foreign ones last.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     id: str
     cell: Cell
     status: Literal["ok", "diverged", "failed"]
@@ -99,6 +63,10 @@ class Record(Strict):
     curve: list[Outcome] = Field(default_factory=list)
     blocks: Blocks | None = None
     losses: list[Losses] = Field(default_factory=list)
+    influence: Influence | None = None
+    gradient: Gradient | None = None
+    audit: Audit | None = None
+    skipped: list[Skipped] = Field(default_factory=list)
     host: Host
 
     @model_validator(mode="after")

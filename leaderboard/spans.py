@@ -15,14 +15,11 @@ from leaderboard.curves import (
     t_interval,
     to_tokens,
 )
+from leaderboard.protocol import EXTENSION, FIRM, REACHED, TRACE
 from leaderboard.record import Record
 
 Censor = Literal["none", "above", "open", "below", "not learned", "failed"]
 Limits = tuple[float | None, float | None, float | None]
-
-REACHED = 0.5  # s at the last lag from which a span counts as lying beyond the grid
-TRACE = 0.1  # s below which nothing was learned
-FIRM = 0.85  # s that S85 asks for
 
 
 @dataclass(frozen=True)
@@ -177,7 +174,7 @@ def _with_score(span: Span, ok: list[Record]) -> Span:
     """
     lags, s = common_curve(ok)
     cell, s = ok[0].cell, np.clip(s, 0, 1)
-    shared = np.isin(lags, cell.lags) if cell.regime == "learn" else lags <= 4 * cell.horizon
+    shared = np.isin(lags, cell.lags) if cell.regime == "learn" else lags <= EXTENSION * cell.horizon
     scores = s[:, shared].mean(axis=1)
     recall, first = float(scores.mean()), float(np.mean([seed_curve(r)[1][0] for r in ok]))
     if len(ok) == 1:

@@ -5,12 +5,9 @@ from dataclasses import replace
 
 from benchmark.training import Trained
 from leaderboard.cell import Cell
-from leaderboard.record import Outcome
+from leaderboard.measured import Outcome
+from leaderboard.protocol import EXTENSION, HOLDS, LIMIT
 from tasks.base import Feed, Task
-
-EXTENSION = 4  # half-octave grid to 4T
-LIMIT = 32  # and octaves on to 32T, while the memory holds
-HOLDS = 0.5
 
 
 def feed_for(cell: Cell, train_lags: tuple[int, int], val_lags: Sequence[int]) -> Feed:

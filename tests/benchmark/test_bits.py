@@ -10,7 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy, log_softmax
 
 from benchmark.lit_sequence import LitSequence
-from benchmark.measures.bits import block_losses
+from benchmark.measures.context import block_losses
 from benchmark.measures.recall import feed_for
 from benchmark.metrics import BlockNats
 from benchmark.training import TrainerOptions, fit

@@ -8,7 +8,7 @@ import pytest
 
 from benchmark import regimes
 from benchmark.measures import recall
-from leaderboard.record import Outcome
+from leaderboard.measured import Outcome
 from tasks.delayed_recall import DelayedRecall
 from tests.benchmark.cells import cell
 

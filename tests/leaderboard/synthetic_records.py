@@ -6,7 +6,8 @@ from typing import Literal
 import numpy as np
 
 from leaderboard.cell import Budget, Cell, Corpus, Part
-from leaderboard.record import Blocks, Facts, Host, Losses, Outcome, Record
+from leaderboard.measured import Blocks, Losses, Outcome
+from leaderboard.record import Facts, Host, Record
 
 HALF_OCTAVES = [round(2 ** (k / 2)) for k in range(2, 23)]  # 2, 3, 4, 6, 8 … 2048
 Status = Literal["ok", "diverged", "failed"]
@@ -78,7 +79,7 @@ def language(
         documents=np.arange(documents).repeat(2).tolist(),
     )
     found = [None if i in dropped else float(value) for i, value in enumerate(nats)]
-    losses = Losses(context=256, nats=found, n_tokens=round(sizes.sum() / kappa))
+    losses = Losses(context=256, nats=found, n_tokens=round(sizes.sum() / kappa), context_tokens=512 * documents)
     told = facts(metric="bits_per_byte", chance=8.0, baseline=8.0, lag_unit="bytes", bytes_per_token=kappa)
     return Record(id=made.id, cell=made, status="ok", facts=told, blocks=blocks, losses=[losses], host=host())
 

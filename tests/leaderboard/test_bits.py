@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from leaderboard.bits import MANY, Bits, difference, kept_blocks, measure_bits, same_blocks
+from leaderboard.bits import Bits, difference, kept_blocks, measure_bits, same_blocks
 from leaderboard.headline import headline
-from leaderboard.record import Losses, Record
+from leaderboard.measured import Losses
+from leaderboard.protocol import MANY
+from leaderboard.record import Record
 from tests.leaderboard.synthetic_records import OCTAVES, language, logistic, part, record
 
 
@@ -16,7 +18,9 @@ def scored(nats: list[float | None], sizes: list[int], documents: list[int], see
     assert given.blocks is not None
     starts = list(range(0, 1000 * len(sizes), 1000))
     blocks = given.blocks.model_copy(update={"starts": starts, "n_bytes": sizes, "documents": documents})
-    return given.model_copy(update={"blocks": blocks, "losses": [Losses(context=256, nats=nats, n_tokens=1)]})
+    return given.model_copy(
+        update={"blocks": blocks, "losses": [Losses(context=256, nats=nats, n_tokens=1, context_tokens=1)]}
+    )
 
 
 def test_bits_are_nats_over_bytes_of_the_blocks_kept() -> None:

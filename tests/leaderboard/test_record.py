@@ -5,7 +5,8 @@ import pytest
 from pydantic import ValidationError
 
 from leaderboard.cell import Budget, Cell
-from leaderboard.record import Outcome, Record, read_record, read_records, write_atomically, write_record
+from leaderboard.measured import Outcome
+from leaderboard.record import Record, read_record, read_records, write_atomically, write_record
 from tests.leaderboard.synthetic_records import budget, cell, part, record
 
 
@@ -53,7 +54,7 @@ def test_a_users_file_is_known_by_what_it_says() -> None:
         ("curve.0.n", lambda data: data["curve"][0].update(n=0)),
         ("status", lambda data: data.update(status="fine")),
         ("host", lambda data: data.pop("host")),
-        ("schema_version", lambda data: data.update(schema_version=2)),
+        ("schema_version", lambda data: data.update(schema_version=3)),
     ],
 )
 def test_what_does_not_belong_is_refused_by_name(where: str, change, tmp_path: Path) -> None:
@@ -112,4 +113,4 @@ def test_lags_and_budgets_that_cannot_be_are_refused() -> None:
         Budget(sequences=1000)
     with pytest.raises(ValidationError):
         Outcome(lag=1, n=1, total=-1.0, lag_tokens=0)
-    assert Record.model_fields["schema_version"].default == 1
+    assert Record.model_fields["schema_version"].default == 2

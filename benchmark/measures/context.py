@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from benchmark.training import Trained
-from leaderboard.record import Losses
+from leaderboard.measured import Losses
 from tasks.base import Feed, Task
 
 
@@ -15,6 +15,7 @@ def block_losses(trained: Trained, task: Task, feed: Feed, contexts: Sequence[in
             context=context,
             nats=[nats if size else None for nats, size in zip(found["nats"], found["n_bytes"], strict=True)],
             n_tokens=sum(found["n_tokens"]),
+            context_tokens=sum(found["context_tokens"]),
         )
         for context, found in zip(contexts, trained.test(task, replace(feed, test_lags=contexts)), strict=True)
     ]
