@@ -57,6 +57,18 @@ class StreamingModel(SequenceModel):
         return like.new_zeros(shape)
 
 
+class GatedModel(StreamingModel):
+    """A model every layer of which forgets by gates: numbers, drawn from its input, that multiply its state."""
+
+    @abstractmethod
+    def forget_gates(self, x: Tensor) -> Tensor:
+        """What multiplies each layer's previous state, (B, L, D) -> (layers, B, L, U), for its U units; in (0, 1].
+
+        A unit is a number of the state, or a row or a matrix of it that shares one gate. A gate too close to 0 for the
+        precision is 0.
+        """
+
+
 def at_least(minimum: int, **values: int) -> None:
     """Raise ValueError naming the first of `values` below `minimum`."""
     for name, value in values.items():

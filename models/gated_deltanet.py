@@ -4,13 +4,13 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, silu
 
 from models import fused
-from models.base import StreamingModel, at_least, divisible
+from models.base import GatedModel, at_least, divisible
 from models.matrix_state import TimeStep, delta_rule, delta_step
-from models.residual import StreamingStack
+from models.residual import GatedStack
 from models.short_conv import ShortConv
 
 
-class GatedDeltaNetMixer(StreamingModel):
+class GatedDeltaNetMixer(GatedModel):
     """S_t = α_t (I − β_t k_t k_tᵀ) S_{t−1} + β_t k_t v_tᵀ, y_t = W (silu(g_t) ∘ norm(S_tᵀ q_t)).
 
     q, k and v are silu of a short convolution; q and k have length 1. β_t = σ(W_β x_t), and α_t is the decay of
@@ -45,6 +45,14 @@ class GatedDeltaNetMixer(StreamingModel):
         kernel = fused.kernel("gated_delta_rule", like=parts[2])
         return self.join(kernel(*parts, scale=1.0)[0] if kernel else delta_rule(*parts, self.chunk), x)
 
+    def forget_gates(self, x: Tensor) -> Tensor:
+        """α, one a head: (B, L, D) -> (1, B, L, H).
+
+        It alone multiplies what S holds under keys orthogonal to k_t; what it holds under k_t is multiplied by
+        α_t (1 − β_t), as another value takes its place.
+        """
+        return self.decay.log_decay(self.decay(x)).exp()[None]
+
     def init_state(self, batch: int) -> tuple[Tensor, Tensor]:
         """Zeros."""
         state = self.zeros(batch, self.dim // self.head_dim, self.head_dim, self.head_dim)
@@ -57,7 +65,7 @@ class GatedDeltaNetMixer(StreamingModel):
         return self.join(y, x_t), (recent, matrix)
 
 
-class GatedDeltaNet(StreamingStack):
+class GatedDeltaNet(GatedStack):
     """The gated delta rule in heads of `head_dim` (one head where dim is smaller), `layers` times (arXiv:2412.06464).
 
     On a GPU in half precision with the package fla, its kernel runs; it takes no float32.

@@ -4,12 +4,12 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, silu
 
 from models import fused
-from models.base import StreamingModel, at_least, divisible
+from models.base import GatedModel, at_least, divisible
 from models.matrix_state import SAFE, channel_decay, state_step
-from models.residual import StreamingStack
+from models.residual import GatedStack
 
 
-class GlaMixer(StreamingModel):
+class GlaMixer(GatedModel):
     """S_t = diag(α_t) S_{t−1} + k_t v_tᵀ, y_t = W (silu(g_t) ∘ norm(S_tᵀ q_t / √d)). State (B, H, d, d).
 
     α_t = σ(U V x_t + b)^(1/16), one for every row of S, where V x has `rank` numbers. log α ≥ −80 / chunk keeps chunks
@@ -42,6 +42,10 @@ class GlaMixer(StreamingModel):
         y = kernel(q, k, v, log_decay, scale=1.0)[0] if kernel else channel_decay(q, k, v, log_decay, self.chunk)
         return self.join(y, g)
 
+    def forget_gates(self, x: Tensor) -> Tensor:
+        """α, one for every row of every head's S: (B, L, D) -> (1, B, L, D)."""
+        return self.split(x)[3].exp().flatten(-2)[None]
+
     def init_state(self, batch: int) -> Tensor:
         """Zeros."""
         return self.zeros(batch, self.dim // self.head_dim, self.head_dim, self.head_dim)
@@ -53,7 +57,7 @@ class GlaMixer(StreamingModel):
         return self.join(y, g), state
 
 
-class Gla(StreamingStack):
+class Gla(GatedStack):
     """Gated linear attention in heads of `head_dim` (one head where dim is smaller), `layers` times (arXiv:2312.06635).
 
     Keys are as wide as values; the paper halves them. On a GPU with the package fla, its kernel runs.

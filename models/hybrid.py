@@ -11,6 +11,8 @@ class Hybrid(ResidualStack):
     order and a summary, attention looks up what a summary loses (Jamba, arXiv:2403.19887; Griffin, arXiv:2402.19427).
 
     `recurrence` names an architecture of the suite that streams and has layers: gru, mamba, s4d …
+
+    It is no GatedModel, whatever the recurrence: attention looks past any gate, so that their product bounds nothing.
     """
 
     def __init__(

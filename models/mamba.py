@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, silu, softplus
 
-from models.base import StreamingModel, at_least
-from models.residual import StreamingStack
+from models.base import GatedModel, at_least
+from models.residual import GatedStack
 from models.selective_scan import selective_scan
 from models.short_conv import ShortConv
 
 MambaState = tuple[Tensor, Tensor]  # the convolution's window (B, kernel − 1, E) and h (B, E, N)
 
 
-class SelectiveSsm(StreamingModel):
+class SelectiveSsm(GatedModel):
     """One layer: out(silu(z) ∘ ssm(silu(conv(x)))) with x and z projections to E = expand · dim channels.
 
     Each channel is a state-space model of N numbers, h_t = exp(Δ_t A) h_{t−1} + Δ_t B_t x_t, y_t = C_tᵀ h_t + skip x_t,
@@ -50,6 +50,15 @@ class SelectiveSsm(StreamingModel):
         narrow, b, c = self.select(x).split((self.rank, self.state, self.state), dim=-1)
         return softplus(linear(narrow, self.widen, self.delta_bias)), b, c
 
+    def decay(self, delta: Tensor) -> Tensor:
+        """Δ (…, E) -> exp(Δ A) (…, E, N)."""
+        return (delta[..., None] * -self.a_log.exp()).exp_()  # in place: over a sequence it is large
+
+    def forget_gates(self, x: Tensor) -> Tensor:
+        """exp(Δ A) of every number of the state: (B, L, D) -> (1, B, L, E · N)."""
+        x = silu(self.conv(self.project(x).chunk(2, dim=-1)[0]))
+        return self.decay(self.coefficients(x)[0]).flatten(-2)[None]
+
     def init_state(self, batch: int) -> MambaState:
         """Zeros."""
         return self.conv.init_state(batch), self.zeros(batch, *self.a_log.shape)
@@ -61,13 +70,12 @@ class SelectiveSsm(StreamingModel):
         x, window = self.conv.step(x, window)
         x = silu(x)
         delta, b, c = self.coefficients(x)
-        decay = torch.exp(delta[..., None] * -self.a_log.exp())  # (B, E, N)
-        h = decay * h + (delta * x)[..., None] * b[:, None]
+        h = self.decay(delta) * h + (delta * x)[..., None] * b[:, None]
         y = (h * c[:, None]).sum(-1) + self.skip * x
         return self.out(y * silu(z)), (window, h)
 
 
-class Mamba(StreamingStack):
+class Mamba(GatedStack):
     """Selective state spaces behind a short convolution (Gu & Dao 2023, arXiv:2312.00752).
 
     No MLP: a layer's gate and its `expand` are one. State: each layer's, 2 · expand · dim numbers and more, whatever

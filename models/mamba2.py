@@ -5,13 +5,13 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from models import fused
-from models.base import StreamingModel, at_least
+from models.base import GatedModel, at_least
 from models.matrix_state import TimeStep, scalar_decay, state_step
-from models.residual import StreamingStack
+from models.residual import GatedStack
 from models.short_conv import ShortConv
 
 
-class Mamba2Mixer(StreamingModel):
+class Mamba2Mixer(GatedModel):
     """S_t = exp(−Δ_t exp(a)) S_{t−1} + Δ_t B_t u_tᵀ, y_t = S_tᵀ C_t + D u_t, out = W norm(y_t ∘ silu(z_t)).
 
     u, B, C and z are linear in the input, the first three then silu of a short convolution. Heads of `head_dim` numbers
@@ -52,6 +52,10 @@ class Mamba2Mixer(StreamingModel):
             return self.join(kernel(u, delta, -self.delta.log_rate.exp(), b, c, chunk_size=64), u, z)
         return self.join(scalar_decay(c, b, u * delta[..., None], self.delta.log_decay(delta), self.chunk), u, z)
 
+    def forget_gates(self, x: Tensor) -> Tensor:
+        """exp(−Δ exp(a)), one a head: (B, L, D) -> (1, B, L, H)."""
+        return self.delta.log_decay(self.delta(x)).exp()[None]
+
     def init_state(self, batch: int) -> tuple[Tensor, Tensor]:
         """Zeros."""
         state = self.zeros(batch, self.inner // self.head_dim, self.n, self.head_dim)
@@ -66,7 +70,7 @@ class Mamba2Mixer(StreamingModel):
         return self.join(y, u, z), (recent, matrix)
 
 
-class Mamba2(StreamingStack):
+class Mamba2(GatedStack):
     """Mamba-2 layers in heads of `head_dim` (one head where expand · dim is smaller; arXiv:2405.21060).
 
     On a GPU with the package mamba_ssm, its kernel runs.

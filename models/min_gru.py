@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from models.base import StreamingModel
-from models.residual import StreamingStack
+from models.base import GatedModel
+from models.residual import GatedStack
 from models.scans import diagonal_scan
 
 
-class MinGru(StreamingStack):
+class MinGru(GatedStack):
     """Gated recurrent units whose gate and candidate do not see the state, so that time is a scan (arXiv:2410.01201).
 
     `forget_bias` sets the gate at the start of training: a unit then keeps σ(forget_bias) of itself a step. State:
@@ -19,7 +19,7 @@ class MinGru(StreamingStack):
         super().__init__(dim, (MinGruMixer(dim, forget_bias) for _ in range(layers)))
 
 
-class MinGruMixer(StreamingModel):
+class MinGruMixer(GatedModel):
     """h_t = (1 − z_t) ∘ h_{t−1} + z_t ∘ h̃_t, with z_t = σ(W x_t + b) and h̃_t = V x_t + c."""
 
     def __init__(self, dim: int, forget_bias: float) -> None:
@@ -35,6 +35,10 @@ class MinGruMixer(StreamingModel):
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D)."""
         return diagonal_scan(*self.kept_and_added(x))
+
+    def forget_gates(self, x: Tensor) -> Tensor:
+        """1 − z: (B, L, D) -> (1, B, L, D)."""
+        return self.kept_and_added(x)[0][None]
 
     def init_state(self, batch: int) -> Tensor:
         """Zeros (B, D)."""

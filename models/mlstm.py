@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, pad, silu
 
-from models.base import StreamingModel, at_least, divisible, one_of
+from models.base import GatedModel, at_least, divisible, one_of
 from models.matrix_state import scalar_decay, state_step
-from models.residual import StreamingStack
+from models.residual import GatedStack
 from models.short_conv import ShortConv
 
 Forget = Literal["sigmoid", "exp"]
 
 
-class MlstmMixer(StreamingModel):
+class MlstmMixer(GatedModel):
     """C_t = f_t C_{t−1} + i_t k_t v_tᵀ, n_t = f_t n_{t−1} + i_t k_t, h_t = C_tᵀ q_t / max(|n_tᵀ q_t|, 1).
 
     i_t = exp(ĩ_t); f_t = σ(f̃_t) or exp(f̃_t); ĩ and f̃ are affine in x_t, q and k in silu of a short convolution.
@@ -60,9 +60,18 @@ class MlstmMixer(StreamingModel):
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D)."""
         q, k, v, log_i, log_f = self.split(x, self.conv(x))
-        m = stabiliser(log_i.detach(), log_f.detach())  # the output does not depend on it, nor does any gradient
-        log_f = log_f + pad(m, (0, 0, 1, -1)) - m
+        m, log_f = stabilised(log_i, log_f)
         return self.join(scalar_decay(q, k * (log_i - m).exp()[..., None], v, log_f, self.chunk), m, x)
+
+    def forget_gates(self, x: Tensor) -> Tensor:
+        """f', one a head: (B, L, D) -> (1, B, L, H).
+
+        It multiplies C and n as they are kept, divided by exp(m), and never exceeds 1, as f does with forget="exp". It
+        is f while m stays where it is (at 0 where ĩ ≤ 0), less where an input raises m, and 1 where m falls: C and n
+        then shrink together, and their ratio stays. Over ℓ steps ∏ f' = exp(m_{t−ℓ} − m_t) ∏ f.
+        """
+        *_, log_i, log_f = self.split(x, self.conv(x))
+        return stabilised(log_i, log_f)[1].clamp(max=0).exp()[None]  # above 0 by rounding
 
     def init_state(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
         """Zeros."""
@@ -80,15 +89,21 @@ class MlstmMixer(StreamingModel):
 
 
 def stabiliser(log_i: Tensor, log_f: Tensor) -> Tensor:
-    """Every m_t at once, (B, L, H): the largest F_t − F_s + max(ĩ_s, 0) over s ≤ t, F being the running sum of log f.
+    """Every m_t at once, (B, L, H): the largest of F_t − F_s + max(ĩ_s, 0) over s ≤ t, and of F_t, as m_{−1} = 0.
 
-    What rounding does to m does no harm: gates and output see one and the same m.
+    F is the running sum of log f. What rounding does to m does no harm: gates and output see one and the same m.
     """
     total = log_f.cumsum(1)
-    return total + (log_i.clamp(min=0) - total).cummax(1).values
+    return total + (log_i.clamp(min=0) - total).cummax(1).values.clamp(min=0)
 
 
-class Mlstm(StreamingStack):
+def stabilised(log_i: Tensor, log_f: Tensor) -> tuple[Tensor, Tensor]:
+    """ĩ and log f -> m and log f', all (B, L, H)."""
+    m = stabiliser(log_i.detach(), log_f.detach())  # the output does not depend on it, nor does any gradient
+    return m, log_f + pad(m, (0, 0, 1, -1)) - m
+
+
+class Mlstm(GatedStack):
     """mLSTM layers in heads of `head_dim` (one head where dim is smaller; xLSTM, arXiv:2405.04517).
 
     The forget gates' biases start between 3 and 6, as in the paper. Layers are dim wide, without the paper's

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-from models.base import SequenceModel, StreamingModel, at_least, one_of
+from models.base import GatedModel, SequenceModel, StreamingModel, at_least, one_of
 
 Norm = Literal["pre", "post"]
 
@@ -51,10 +52,14 @@ class Block(nn.Module):
             return x
         return x + self.mlp(self.norm_mlp(x)) if self.pre else self.norm_mlp(x + self.mlp(x))
 
+    def received(self, x: Tensor) -> Tensor:
+        """What the mixer is given of the block's input: (…, D) -> (…, D)."""
+        return self.norm_mixer(x) if self.pre else x
+
     def step(self, x_t: Tensor, state: Any) -> tuple[Tensor, Any]:
         """(B, D) and the mixer's state -> (B, D) and its next state."""
         assert isinstance(self.mixer, StreamingModel)
-        y, state = self.mixer.step(self.norm_mixer(x_t) if self.pre else x_t, state)
+        y, state = self.mixer.step(self.received(x_t), state)
         return self.feed_forward(x_t + y if self.pre else self.norm_mixer(x_t + y)), state
 
 
@@ -101,6 +106,19 @@ class StreamingStack(ResidualStack, StreamingModel):
             x_t, carried = block.step(x_t, carried)
             following.append(carried)
         return x_t, following
+
+
+class GatedStack(StreamingStack, GatedModel):
+    """A residual stack whose mixers are gated."""
+
+    def forget_gates(self, x: Tensor) -> Tensor:
+        """The mixers' own, each on what it receives: (B, L, D) -> (layers, B, L, U)."""
+        gates = []
+        for block in blocks_of(self):
+            assert isinstance(block.mixer, GatedModel)
+            gates.append(block.mixer.forget_gates(block.received(x)))
+            x = block(x)
+        return torch.cat(gates)
 
 
 def blocks_of(model: SequenceModel) -> list[Block]:

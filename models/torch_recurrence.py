@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
-from models.base import StreamingModel
+from models.base import GatedModel, StreamingModel
 
 
 class TorchRecurrence(StreamingModel):
@@ -46,7 +46,7 @@ class TorchRecurrence(StreamingModel):
         return x_t, following
 
 
-class GatedRecurrence(TorchRecurrence):
+class GatedRecurrence(TorchRecurrence, GatedModel):
     """A recurrence with a gate that keeps the state: the second of those torch stacks, i f g o or r z n."""
 
     def __init__(self, dim: int, cells: Iterable[nn.RNNBase], forget_bias: float) -> None:
