@@ -116,7 +116,7 @@ def train_bytes(cell: Cell, task: Task) -> int | None:
 
 def blocks_of(task: Language, cell: Cell) -> Blocks:
     """The target blocks that a language cell is scored on."""
-    found = task.blocks("test", cell.budget.n_test, cell.horizon)
+    found = task.blocks("test", cell.budget.n_test, cell.c_max or cell.horizon)
     return Blocks(
         starts=found.starts.tolist(),
         n_bytes=(found.ends - found.starts).tolist(),

@@ -50,11 +50,15 @@ class LitSequence(LightningModule):
 
     def forward(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """Inputs (B, L) or (B, L, C) and positions (B, Q) -> outputs (B, Q · slots, K)."""
-        return self.head(self.features(inputs, positions)).unflatten(-1, (self.spec.slots, -1)).flatten(1, 2)
+        return self.answers(self.features(self.embedding(inputs), positions))
 
-    def features(self, inputs: Tensor, positions: Tensor) -> Tensor:
-        """What the head reads at the scored positions, (B, Q, D)."""
-        hidden = self.model(self.embedding(inputs))  # (B, L, D)
+    def answers(self, features: Tensor) -> Tensor:
+        """What the head says of features (B, Q, D): (B, Q · slots, K)."""
+        return self.head(features).unflatten(-1, (self.spec.slots, -1)).flatten(1, 2)
+
+    def features(self, embedded: Tensor, positions: Tensor) -> Tensor:
+        """What the head reads at the scored positions, (B, Q, D), of embedded inputs (B, L, D)."""
+        hidden = self.model(embedded)  # (B, L, D)
         return self.norm(hidden.gather(1, positions[..., None].expand(-1, -1, hidden.shape[-1])))
 
     def serve(self, feed: Feed) -> None:
@@ -74,7 +78,7 @@ class LitSequence(LightningModule):
 
     def language_loss(self, batch: Batch) -> Tensor:
         """The same with the logits of all places never in memory at once: at 8,192 tokens a sixth of the memory."""
-        features = self.features(batch.inputs, batch.positions).flatten(0, 1)  # (B · Q, D)
+        features = self.features(self.embedding(batch.inputs), batch.positions).flatten(0, 1)  # (B · Q, D)
         targets, head = batch.targets.flatten(), self.head
         nats = linear_cross_entropy(
             features, head.weight, targets, linear_bias=head.bias, reduction="sum", options=LinearCrossEntropyOptions()

@@ -11,10 +11,13 @@ from pydantic import ValidationError
 from benchmark.budget import fit_width, parse_count
 from benchmark.cells import corpus_named, needs_text, task_of
 from benchmark.parsing import PlainHelp, condense
-from benchmark.registry import UsageError, load_class, names, source_of
+from benchmark.registry import UsageError, load_class, names, source_of, unknown
 from benchmark.resolver import FROM_TEXT, SELECTORS, resolve
 from benchmark.training import TrainerOptions
-from leaderboard.cell import Budget, Cell, Corpus, Part
+from leaderboard.cell import EXTRAS, Budget, Cell, Corpus, Part
+from leaderboard.protocol import C_MAX, MANY
+from tasks.base import Task
+from tasks.language import Language
 
 DEFAULT_LAGS = {"learn": [16, 32, 64, 128], "retain": [2, 64], "language": [256]}
 DEFAULT_TEXT_LAGS = DEFAULT_LAGS | {"retain": [16, 128]}
@@ -52,6 +55,17 @@ def cell_parser() -> ArgumentParser:
         help="learn: the lags to climb (default 16,32,64,128); retain: the shortest and the longest, T (default 2,64; "
         "on text 16,128; what the task's YAML says, or longer where a task needs it); language: the contexts to score "
         "at, the longest (T) also to train at (default 256)",
+    )
+    parser.add_argument(
+        "--measures",
+        type=list[str] | None,
+        help="what is measured besides the regime's own question, or none (default: all of retain: influence, "
+        "gradient, audit; of language: context, influence, gradient; learn has none)",
+    )
+    parser.add_argument(
+        "--c-max",
+        type=int | None,
+        help="language: the longest context scored, T or more (default: 4 T, less where documents are not that long)",
     )
     parser.add_argument("--bisect", type=bool, default=False, help="learn: refine the edge to a quarter octave")
     parser.add_argument("--seed", type=int, default=0, help="of weights and data")
@@ -126,6 +140,34 @@ def _regime(task: Part, asked: str | None) -> str:
     return asked or possible[0]
 
 
+def _measures(asked: list[str] | None, regime: str) -> list[str]:
+    """Those asked for, in their order of the protocol; by default all that the regime can take. Raises UsageError."""
+    possible: tuple[str, ...] = EXTRAS[regime]
+    if asked is None:
+        return list(possible)
+    every = sorted({name for names in EXTRAS.values() for name in names})
+    for name in asked if asked != ["none"] else ():
+        if name not in every:
+            raise unknown("measure", name, [*every, "none"])
+        if name not in possible:
+            choices = ", ".join(possible) or "none: a climb trains a model a lag"
+            raise UsageError(f"--measures: {name} is not taken in --regime {regime}: choose from {choices}")
+    return [name for name in possible if name in asked]
+
+
+def _c_max(task: Task, horizon: int) -> int:
+    """C_MAX · T or, where fewer than MANY test documents are that long, T doubled as often as leaves no fewer than T.
+
+    A text too short for T itself is left to be refused with the rest.
+    """
+    assert isinstance(task, Language)
+    enough = min(MANY, task.n_documents("test", horizon))
+    longest = horizon
+    while longest < C_MAX * horizon and task.n_documents("test", 2 * longest) >= max(1, enough):
+        longest *= 2
+    return longest
+
+
 def _cell(options: dict[str, Any], places: dict[str, str]) -> Cell:
     model, task = (_part(name, options[name], places) for name in ("model", "task"))
     tokenizer = corpus = None
@@ -143,6 +185,10 @@ def _cell(options: dict[str, Any], places: dict[str, str]) -> Cell:
         shared = {key: options[key] for key in ("bisect", "seed", "precision", "budget")}
         shared["regime"] = _regime(task, options["regime"])
         shared["lags"] = options["lags"] or _default_lags(task, tokenizer, corpus, shared["regime"])
+        shared["measures"] = _measures(options["measures"], shared["regime"])
+        shared["c_max"] = options["c_max"]
+        if options["c_max"] is None and "context" in shared["measures"]:
+            shared["c_max"] = _c_max(task_of(task, tokenizer, corpus), max(shared["lags"]))
         return Cell(model=model, task=task, tokenizer=tokenizer, corpus=corpus, **shared)
     except ValidationError as error:
         first = error.errors()[0]

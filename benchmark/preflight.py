@@ -65,12 +65,16 @@ def _refuse_lags(cell: Cell) -> None:
 
 
 def _refuse_contexts(cell: Cell, task: Language) -> None:
-    counts: dict[Split, int] = {"val": cell.budget.n_val, "test": cell.budget.n_test}
-    for split, n in counts.items():
+    longest = cell.c_max or cell.horizon
+    asked: list[tuple[Split, int, int, str]] = [
+        ("val", cell.budget.n_val, cell.horizon, "--lags"),
+        ("test", cell.budget.n_test, longest, "--c-max" if longest > cell.horizon else "--lags"),
+    ]
+    for split, n, context, option in asked:
         try:
-            task.blocks(split, n, cell.horizon)
+            task.blocks(split, n, context)
         except ValueError as error:
-            raise UsageError(f"{title(cell)}: --lags: the {split} split: {error}") from None
+            raise UsageError(f"{title(cell)}: {option}: the {split} split: {error}") from None
 
 
 def _try_model(cell: Cell, length: int) -> None:

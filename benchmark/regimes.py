@@ -4,11 +4,12 @@ text predicted?"""
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from benchmark.extras import extras, scored_contexts
 from benchmark.measures.context import block_losses
 from benchmark.measures.recall import feed_for, octaves, recall_at, retention_curve
 from benchmark.training import Trained
 from leaderboard.cell import Cell
-from leaderboard.measured import Losses, Outcome
+from leaderboard.measured import Found, Outcome
 from leaderboard.protocol import FINEST, LEARNED, LOST
 from tasks.base import Feed, Task
 
@@ -62,20 +63,24 @@ def learn(cell: Cell, task: Task, train: Train, saved: Saved) -> Iterator[Outcom
         low, high = (lag, high) if strength(outcome) >= LEARNED else (low, lag)
 
 
-def retain(cell: Cell, task: Task, train: Train, saved: Saved) -> Iterator[Outcome]:
+def retain(cell: Cell, task: Task, train: Train, saved: Saved) -> Iterator[Found]:
     """Train on mixed lags, log-uniform in [lag_min, T], then follow the memory out beyond T."""
     low, high = cell.lags
     feed = feed_for(cell, (low, high), octaves(low, high))
-    yield from retention_curve(train(feed, None), task, feed)
+    trained = train(feed, None)
+    yield from retention_curve(trained, task, feed)
+    yield from extras(cell, task, trained)
 
 
-def language(cell: Cell, task: Task, train: Train, saved: Saved) -> Iterator[Losses]:
-    """Train on text at context T, and score the same target blocks after each context of the cell."""
+def language(cell: Cell, task: Task, train: Train, saved: Saved) -> Iterator[Found]:
+    """Train on text at context T, and score the same target blocks after each context."""
     feed = feed_for(cell, (cell.horizon, cell.horizon), (cell.horizon,))
-    yield from block_losses(train(feed, None), task, feed, cell.lags)
+    trained = train(feed, None)
+    yield from block_losses(trained, task, feed, scored_contexts(cell, task))
+    yield from extras(cell, task, trained)
 
 
-REGIMES: dict[str, Callable[[Cell, Task, Train, Saved], Iterator[Outcome | Losses]]] = {
+REGIMES: dict[str, Callable[[Cell, Task, Train, Saved], Iterator[Found]]] = {
     "learn": learn,
     "retain": retain,
     "language": language,

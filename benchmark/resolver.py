@@ -11,6 +11,7 @@ from tasks.tokenizers import Tokenizer
 
 SELECTORS = {"model": SequenceModel, "task": Task, "tokenizer": Tokenizer}
 FROM_TEXT = {"corpus", "tokenizer"}  # arguments of a task that options of their own provide
+LISTS = {"lags", "measures"}  # comma-separated
 FLAGS = {"--bisect", "--fresh", "--compile"}  # may stand without a value
 
 
@@ -45,7 +46,7 @@ def resolve(argv: Sequence[str], known: set[str]) -> tuple[list[str], dict[str, 
         elif f"--{name}" not in known:
             raise unknown("option", f"--{name}", known - {"-h"})
         if name not in SELECTORS:
-            rest += [f"--{name}", f"[{value}]" if name == "lags" and not value.startswith("[") else value]
+            rest += [f"--{name}", f"[{value}]" if name in LISTS and not value.startswith("[") else value]
     return front + rest, places
 
 

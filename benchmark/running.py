@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
@@ -18,10 +19,12 @@ from benchmark.regimes import REGIMES
 from benchmark.tracking import Mode, Tracker
 from benchmark.training import Progress, Trained, TrainerOptions, fit
 from leaderboard.cell import Cell
-from leaderboard.measured import Blocks, Losses, Outcome
+from leaderboard.measured import Audit, Blocks, Found, Gradient, Influence, Losses, Outcome, Skipped
 from leaderboard.record import Facts, Record, write_atomically, write_record
 from tasks.base import Feed, Task
 from tasks.language import Language
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,13 @@ def run_cell(cell: Cell, options: RunOptions, progress: Progress) -> Record:
         status=status,
         reason=reason,
         facts=run.facts,
-        curve=sorted((one for one in run.found if isinstance(one, Outcome)), key=lambda outcome: outcome.lag),
+        curve=sorted(run.all(Outcome), key=lambda outcome: outcome.lag),
         blocks=run.blocks,
-        losses=[one for one in run.found if isinstance(one, Losses)],
+        losses=run.all(Losses),
+        influence=next(iter(run.all(Influence)), None),
+        gradient=next(iter(run.all(Gradient)), None),
+        audit=next(iter(run.all(Audit)), None),
+        skipped=run.all(Skipped),
         host=host.describe(time.monotonic() - begin, run.device),
     )
     run.tracker.finish(record)
@@ -86,8 +93,12 @@ class _Run:
     progress: Progress
     facts: Facts | None = None
     blocks: Blocks | None = None
-    found: list[Outcome | Losses] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
     device: str = "cpu"
+
+    def all(self, kind: type[T]) -> list[T]:
+        """What was found of a kind."""
+        return [one for one in self.found if isinstance(one, kind)]
 
     def measure(self) -> None:
         """Train and test as the cell's regime says, outcome by outcome."""

@@ -11,6 +11,7 @@ import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
+from torch import Tensor
 
 from benchmark.lit_sequence import LOG_EVERY, LitSequence
 from leaderboard.cell import Cell
@@ -103,6 +104,7 @@ class Trained:
     trainer: Trainer
     sequences: int
     solved: bool
+    initial: dict[str, Tensor]  # the weights before training
 
     def test(self, task: Task, feed: Feed) -> list[dict[str, Any]]:
         """The sums over batches and ranks of each of the feed's test lags, as its metric has them."""
@@ -132,6 +134,7 @@ def fit(
     task.serve(feed)
     lit.serve(feed)
     stop = StopWhenSolved()
+    initial = {name: tensor.detach().clone() for name, tensor in lit.state_dict().items()}
     steps = -(-budget.sequences // budget.batch_size)
     trainer = quietly(
         Trainer,
@@ -154,7 +157,7 @@ def fit(
         enable_model_summary=False,
     )
     quietly(trainer.fit, lit, datamodule=task)
-    return Trained(lit, trainer, trainer.global_step * budget.batch_size, stop.solved)
+    return Trained(lit, trainer, trainer.global_step * budget.batch_size, stop.solved, initial)
 
 
 def check(options: TrainerOptions, precision: str) -> None:

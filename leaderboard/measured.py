@@ -79,8 +79,9 @@ class Influence(Strict):
 class Slope(Strict):
     """‖∂ loss_t / ∂ e_{t−lag}‖ of each target, at the start of training and after it; e is what the model receives."""
 
-    lag: PositiveInt  # in tokens, or steps
-    lag_sum: NonNegativeInt  # of all targets, in facts.lag_unit
+    lag: PositiveInt  # asked for: of text to predict in tokens, else in facts.lag_unit
+    lag_sum: NonNegativeInt  # over all targets, in facts.lag_unit
+    lag_tokens: NonNegativeInt  # the same in tokens, or steps
     before: list[NonNegative]
     after: list[NonNegative]
 
@@ -88,8 +89,8 @@ class Slope(Strict):
 class Gradient(Strict):
     """The gradient profile by lag and, of a gated model, what its gates let through.
 
-    `gates` has a row a layer: the product of the forget gates over the last `lag` steps, averaged over units and
-    targets, for each lag of the curve.
+    `gates` has a row a layer: the product of the forget gates over the steps of each lag of the curve, averaged over
+    units and targets.
     """
 
     documents: list[NonNegativeInt]

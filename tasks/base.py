@@ -15,6 +15,7 @@ from tasks.draws import Draws
 
 SPLITS = ("train", "val", "test")
 Split = Literal["train", "val", "test"]
+BEFORE = 1  # names the stream of what is put before examples
 MAX_TOKENS = 2**14  # inputs in one evaluation batch: long lags come in smaller batches
 
 
@@ -29,6 +30,31 @@ class Batch(NamedTuple):
     targets: Tensor  # (B, Q · slots) int64 classes, −100 where there is no question; or float32
     lag_tokens: Tensor  # (B,) int64, the probes' lag in input positions
     n_bytes: Tensor | None = None  # (B,) int64, where text is scored: the bytes that the targets spell
+
+
+class Disturbed(NamedTuple):
+    """Examples, and inputs in which something that lies so far before the answer is another."""
+
+    batch: Batch
+    inputs: Tensor  # as the batch's, but for what was replaced by as many inputs (and, of text, bytes)
+    lags: Tensor  # (B,) int64, of the nearest input that was replaced, in the task's unit; 0: nothing could be
+    lag_tokens: Tensor  # (B,) int64, the same in input positions
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be changed in test examples: something at each of `lags`, in `n` targets.
+
+    Text has contexts of `horizon`; in it `width` bytes are replaced, and what begins in the first `window` bytes of a
+    target is watched.
+    """
+
+    seed: int
+    lags: Sequence[int]
+    n: int
+    horizon: int
+    width: int
+    window: int
 
 
 @dataclass(frozen=True)
@@ -110,6 +136,66 @@ class Task(LightningDataModule, ABC):
         if lag < self.spec.min_lag:
             raise ValueError(f"{type(self).__name__} needs a lag of at least {self.spec.min_lag}, got {lag}")
         return self.draw(Draws((seed, SPLITS.index(split), lag), first, n), lag, split)
+
+    def filler(self, draws: Draws, length: int) -> Tensor | None:
+        """Inputs (n, length) or (n, length, C) that hold no answer, to be put before examples; None: there are none."""
+        return None
+
+    def shifted(self, seed: int, split: Split, lag: int, first: int, n: int, by: int) -> Batch | None:
+        """The same examples at `lag` with `by` steps, or bytes of text, of filler before them; None: there is none."""
+        batch = self.examples(seed, split, lag, first, n)
+        filler = self.filler(Draws((seed, SPLITS.index(split), lag, BEFORE), first, n), by)
+        if filler is None:
+            return None
+        return batch._replace(inputs=torch.cat([filler, batch.inputs], 1), positions=batch.positions + by)
+
+    def source_at(self, batch: Batch) -> Tensor:
+        """Where in the inputs the source of each example's last answer stands, (B,)."""
+        return batch.positions[:, -1] - batch.lag_tokens
+
+    def disturbed(self, seed: int, split: Split, lag: int, first: int, n: int) -> Disturbed:
+        """Examples at `lag`, and their inputs with the source of another of them in place of their own.
+
+        Sources that are the same, or of text do not have as many bytes, cannot stand for each other.
+        """
+        batch = self.examples(seed, split, lag, first, n)
+        rows, at = torch.arange(n), self.source_at(batch)
+        sources = batch.inputs[rows, at]  # (n,) or (n, C)
+        fits = self.alike(sources) & (sources[:, None] != sources[None]).reshape(n, n, -1).any(-1)
+        others = (rows[:, None] + rows[None] + 1) % n  # from the next one on, around
+        donor = others[rows, fits[rows[:, None], others].int().argmax(1)]
+        found = fits.any(1)
+        inputs = batch.inputs.clone()
+        inputs[rows, at] = torch.where(found.view(-1, *[1] * (sources.ndim - 1)), sources[donor], sources)
+        return Disturbed(batch, inputs, found * lag, found * batch.lag_tokens)
+
+    def disturbances(self, asked: Asked) -> Iterator[tuple[int, int, Disturbed]]:
+        """(first target, lag, examples and what was changed), some targets at a time; lag 0 stands for the future."""
+        for lag in [*asked.lags, 0]:
+            size = int(np.clip(MAX_TOKENS // (lag or asked.horizon), 8, 64))
+            for first in range(0, asked.n, size):
+                n = min(size, asked.n - first)
+                if lag:
+                    yield first, lag, self.disturbed(asked.seed, "test", lag, first, n)
+                else:
+                    yield first, 0, self.future(self.examples(asked.seed, "test", asked.horizon, first, n))
+
+    def documents(self, asked: Asked) -> list[int]:
+        """The document that each target lies in; an example of a synthetic task is one by itself."""
+        return list(range(asked.n))
+
+    def alike(self, sources: Tensor) -> Tensor:
+        """Which sources (n,) or (n, C) may stand for each other, (n, n)."""
+        return torch.ones(len(sources), len(sources), dtype=torch.bool)
+
+    def future(self, batch: Batch) -> Disturbed:
+        """Examples with inputs behind them, and the same with others there: no causal model tells the difference."""
+        n, length = batch.inputs.shape[:2]
+        longer = torch.cat([batch.inputs, batch.inputs.roll(1, 0)], 1)
+        behind = torch.arange(2 * length) > batch.positions[:, -1:]  # (n, 2 L)
+        inputs = torch.where(behind.view(n, 2 * length, *[1] * (longer.ndim - 2)), longer.roll(1, 0), longer)
+        none = torch.zeros(n, dtype=torch.int64)
+        return Disturbed(batch._replace(inputs=longer), inputs, none, none)
 
     def serve(self, feed: "Feed") -> None:
         """Say what the loaders below hand out."""

@@ -24,7 +24,11 @@ class Blocks:
 
     def part(self, low: int, high: int) -> "Blocks":
         """Blocks low … high − 1."""
-        return Blocks(self.starts[low:high], self.ends[low:high], self.documents[low:high])
+        return self.take(np.arange(low, min(high, len(self))))
+
+    def take(self, places: Offsets) -> "Blocks":
+        """The blocks at `places`, in that order."""
+        return Blocks(self.starts[places], self.ends[places], self.documents[places])
 
 
 def target_blocks(text: NDArray[np.uint8], ends: Offsets, n: int, size: int, room: int) -> Blocks:

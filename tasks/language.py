@@ -1,5 +1,6 @@
 """Next-token modelling of real text."""
 
+from collections.abc import Iterator
 from typing import Literal, get_args
 
 import numpy as np
@@ -7,11 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tasks.base import SPLITS, Batch, Split, TaskSpec, at_least, one_of
+from tasks.base import SPLITS, Asked, Batch, Disturbed, Split, TaskSpec, at_least, one_of
 from tasks.blocks import Blocks, target_blocks
 from tasks.corpora import Corpus
 from tasks.draws import Draws
 from tasks.text_batches import BlockBatches, ResetBatches, scored, windows
+from tasks.text_changes import TextChanges
 from tasks.text_task import TextTask
 from tasks.tokenizers import Ids, Tokenizer
 
@@ -94,8 +96,33 @@ class Language(TextTask):
 
     def blocks(self, split: Split, n: int, context: int) -> Blocks:
         """At most n target blocks that have `context` bytes or tokens of their document before them."""
-        room = context * (1 if self.arm == "bytes" else WIDEST)
-        return target_blocks(self.corpus.split(split), self.corpus.ends(split), n, self.block, room)
+        ends = self.corpus.ends(split)
+        return target_blocks(self.corpus.split(split), ends, n, self.block, self._room(context))
+
+    def disturbances(self, asked: Asked) -> Iterator[tuple[int, int, Disturbed]]:
+        """Blocks with something else at each lag of their context; one batch serves all lags."""
+        changes = TextChanges(self, asked.width, asked.window)
+        for first, whole in changes.batches(self.targets(asked), asked.horizon):
+            batch = changes.watched(whole)
+            for lag in asked.lags:
+                yield first, lag, changes.replaced(batch, lag, first)
+            yield first, 0, changes.future(batch, first)
+
+    def targets(self, asked: Asked) -> Blocks:
+        """The blocks that are watched: of as many documents as have room for the context."""
+        return self.blocks("test", asked.n, asked.horizon)
+
+    def documents(self, asked: Asked) -> list[int]:
+        """The document of each block."""
+        return self.targets(asked).documents.tolist()
+
+    def n_documents(self, split: Split, context: int) -> int:
+        """How many documents have room for `context` bytes or tokens and a block."""
+        return int((np.diff(self.corpus.ends(split), prepend=0) > self._room(context) + 3 * self.block).sum())
+
+    def _room(self, context: int) -> int:
+        """Bytes that a context needs at most."""
+        return context * (1 if self.arm == "bytes" else WIDEST)
 
     def scored(self, blocks: Blocks, split: Split, context: int) -> Batch:
         """The blocks' tokens, each to be predicted given `context` bytes or tokens before its block, and the block.

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
-from tasks.base import SPLITS, Split, Task
+from tasks.base import SPLITS, Batch, Split, Task
 from tasks.corpora import Corpus
 from tasks.token_arrays import TokenArray, token_array
 from tasks.tokenizers import Tokenizer
@@ -31,6 +32,15 @@ class TextTask(Task):
     def written(self, row: Tensor) -> list[str]:
         """Each token's text, blanks made visible."""
         return self.tokenizer.shown(row.tolist())
+
+    def source_at(self, batch: Batch) -> Tensor:
+        """On text a lag ends where the answer would begin, one token after the last input."""
+        return super().source_at(batch) + 1
+
+    def alike(self, sources: Tensor) -> Tensor:
+        """Those of as many bytes."""
+        n_bytes = torch.from_numpy(self.tokenizer.lengths)[sources]
+        return n_bytes[:, None] == n_bytes[None]
 
     @property
     def bytes_per_token(self) -> float:
