@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 from leaderboard.curves import Array, finished
-from leaderboard.measured import Losses
-from leaderboard.protocol import MANY
+from leaderboard.measured import Blocks, Losses
+from leaderboard.protocol import LEVEL, MANY
 from leaderboard.record import Record
 from leaderboard.spans import failures
 
@@ -85,13 +85,10 @@ def measure_bits(records: Sequence[Record], kept: NDArray[np.bool_] | None = Non
         return Bits(len(ok), n_diverged, n_failed, n_dropped=int((~kept).sum()))
     blocks, losses = ok[0].blocks, [losses_of(record, context) for record in ok]
     assert blocks is not None
-    _, document = np.unique(np.array(blocks.documents)[kept], return_inverse=True)
-    sizes = np.bincount(document, np.array(blocks.n_bytes)[kept]).astype(float)  # (D,) bytes
-    nats = np.array([np.array(each.nats, dtype=float)[kept] for each in losses])  # (seeds, blocks)
-    bits = np.array([np.bincount(document, each) for each in nats]) / np.log(2)  # (seeds, D)
+    bits, sizes = document_sums(losses, blocks, kept)
     by_seed = bits.sum(1) / sizes.sum()
     mean = bits.mean(0)
-    half = np.hypot(_half(by_seed), _document_half(mean, sizes))
+    half = np.hypot(seed_half(by_seed), document_half(mean, sizes))
     value = float(by_seed.mean())
     limits = (float(max(0.0, value - half)), float(value + half)) if half else (None, None)
     counts = (len(sizes), int(kept.sum()), int((~kept).sum()))
@@ -99,42 +96,74 @@ def measure_bits(records: Sequence[Record], kept: NDArray[np.bool_] | None = Non
     return Bits(len(ok), n_diverged, n_failed, value, *limits, losses[0].context, *counts, seeds, mean, sizes)
 
 
-def _half(seeds: Array, level: float = 0.95) -> float:
+def document_sums(rows: Sequence[Losses], blocks: Blocks, kept: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Bits (rows, D) and bytes (D,) of each document, over the blocks `kept` (N,)."""
+    _, document = np.unique(np.array(blocks.documents)[kept], return_inverse=True)
+    sizes = np.bincount(document, np.array(blocks.n_bytes)[kept]).astype(float)
+    nats = [np.array(losses.nats, dtype=float)[kept] for losses in rows]
+    return np.array([np.bincount(document, row) for row in nats]) / np.log(2), sizes
+
+
+def seed_half(seeds: Array, error_rate: float = 1 - LEVEL) -> float:
     """Half-width of the t interval over seeds; 0 for one."""
     n = len(seeds)
-    return float(stats.t.ppf((1 + level) / 2, n - 1) * seeds.std(ddof=1) / n**0.5) if n > 1 else 0.0
+    return float(stats.t.isf(error_rate / 2, n - 1) * seeds.std(ddof=1) / n**0.5) if n > 1 else 0.0
 
 
-def _document_half(bits: Array, sizes: Array, level: float = 0.95) -> float:
-    """Half-width over documents of the ratio Σ bits / Σ bytes, documents as clusters (Cochran 1977, 6.3); 0 for one."""
+def document_half(bits: Array, sizes: Array, error_rate: float = 1 - LEVEL) -> float:
+    """Half-width of the t interval of the ratio Σ bits / Σ bytes over documents (D,); 0 for one."""
     n = len(sizes)
     if n < 2:
         return 0.0
-    residuals = bits - bits.sum() / sizes.sum() * sizes
-    error = np.sqrt(n / (n - 1) * (residuals**2).sum()) / sizes.sum()
-    return float(stats.t.ppf((1 + level) / 2, n - 1) * error)
+    error = np.sqrt((document_residuals(bits, sizes) ** 2).sum())
+    return float(stats.t.isf(error_rate / 2, n - 1) * error)
 
 
-def difference(a: Bits, b: Bits, level: float = 0.95) -> tuple[float, float, float] | None:
+def document_residuals(bits: Array, sizes: Array) -> Array:
+    """What each of 2 or more documents adds to the error of Σ bits / Σ bytes: the squares sum to its variance.
+
+    Ratio estimator, documents as clusters (Cochran 1977, 6.3). `bits` and the result are (..., D), `sizes` (D,).
+    """
+    n, total = len(sizes), sizes.sum()
+    return np.sqrt(n / (n - 1)) * (bits - bits.sum(-1, keepdims=True) / total * sizes) / total
+
+
+def difference(a: Bits, b: Bits, error_rate: float = 1 - LEVEL) -> tuple[float, float, float] | None:
     """a − b in bits per byte with its limits, documents paired and seeds not (Welch); None: nothing to judge it by."""
     if a.value is None or b.value is None:
         return None
-    if not np.array_equal(a.document_bytes, b.document_bytes):
-        raise ValueError("bits per byte of different blocks do not compare")
-    documents = _document_half(a.document_bits - b.document_bits, a.document_bytes, level)
-    half = np.hypot(documents, _welch_half(np.array(a.seeds), np.array(b.seeds), level))
-    middle = a.value - b.value
+    middle, half = a.value - b.value, _difference_half(a, b, error_rate)
     return (middle, middle - half, middle + half) if half else None
 
 
-def _welch_half(a: Array, b: Array, level: float) -> float:
+def p_value(a: Bits, b: Bits) -> float:
+    """Two-sided p of a − b: the error rate at which the limits of `difference` reach 0; 1: nothing to judge it by."""
+    apart = difference(a, b)
+    if apart is None:
+        return 1.0
+
+    def beyond(log10_p: float) -> float:
+        return _difference_half(a, b, 10**log10_p) - abs(apart[0])
+
+    least = -300.0  # near the smallest number there is
+    return 10 ** float(optimize.brentq(beyond, least, 0.0)) if beyond(least) > 0 else 0.0  # pyright: ignore
+
+
+def _difference_half(a: Bits, b: Bits, error_rate: float) -> float:
+    if not np.array_equal(a.document_bytes, b.document_bytes):
+        raise ValueError("bits per byte of different blocks do not compare")
+    documents = document_half(a.document_bits - b.document_bits, a.document_bytes, error_rate)
+    return float(np.hypot(documents, _welch_half(np.array(a.seeds), np.array(b.seeds), error_rate)))
+
+
+def _welch_half(a: Array, b: Array, error_rate: float) -> float:
     """Half-width for the difference of two means; seeds of a side with only one of them cannot be judged: 0."""
     parts = [(float(side.var(ddof=1)) / len(side), len(side) - 1) for side in (a, b) if len(side) > 1]
     total = sum(variance for variance, _ in parts)
     if total == 0:
         return 0.0
     freedom = total**2 / sum(variance**2 / df for variance, df in parts)
-    return float(stats.t.ppf((1 + level) / 2, freedom) * total**0.5)
+    return float(stats.t.isf(error_rate / 2, freedom) * total**0.5)
 
 
 def same_blocks(cells: Mapping[Any, Sequence[Record]]) -> dict[Any, Bits]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from leaderboard.bits import Bits, difference
+from leaderboard.bits import Bits, p_value
 from leaderboard.compared import SPANS, Comparison
 from leaderboard.decomposition import Share
 from leaderboard.elasticity import Elasticity
 from leaderboard.groups import Group
-from leaderboard.protocol import ENOUGH, MANY
+from leaderboard.protocol import ENOUGH, LEVEL, MANY
+from leaderboard.ties import holm
 
 
 def findings(found: Comparison) -> list[str]:
@@ -118,11 +119,10 @@ def _bits(found: Comparison) -> list[str]:
 
 
 def _best(names: dict[str, Bits], what: str) -> str:
-    """The best, and who is not told apart from it at 5% over all comparisons with it (Bonferroni)."""
+    """The best, and who is not told apart from it at 5% over all comparisons with it (Holm)."""
     best, *others = sorted(names, key=lambda name: (names[name].value or 0.0, name))
-    level = 1 - 0.05 / len(others)
-    tests = {other: difference(names[other], names[best], level) for other in others}
-    close = [other for other, test in tests.items() if test is None or test[1] <= 0]
+    adjusted = holm([p_value(names[other], names[best]) for other in others])
+    close = [other for other, p in zip(others, adjusted, strict=True) if p > 1 - LEVEL]
     kind = "documents paired" + ", documents alone" * (names[best].n_seeds == 1)
     rest = f"not told apart from {_listed(close)}" if close else "fewer than any other"
     few = ", exploratory" * (names[best].n_documents < MANY)

@@ -26,6 +26,7 @@ C_MAX = 4  # contexts are scored by half octaves up to T, and on by octaves to s
 EPSILON = 0.01  # bits per byte that a doubling of the context must bring
 EPSILONS = (0.003, 0.01, 0.03)  # shown beside it; the whole curve of the span against ε is always written
 EPSILON_CURVE = tuple(10 ** (k / 8 - 3) for k in range(17))  # .001 … .1
+DEVIATES = 10_000  # simulated for the simultaneous limits of G
 N_FOREIGN = 256  # blocks that are also scored after another document's text
 
 # Influence and gradient profile
@@ -40,8 +41,15 @@ LEAK = 1e-3  # share of the greatest influence that a change of the future may s
 N_AUDIT = 256  # examples for each figure
 SHIFTS = (0, 1, 2, 3)  # of the source, in quarters of T: the last example ends at T
 LOSS = 0.1  # of s that a shift or a perturbation may cost
+PENALTIES = tuple(10.0**k for k in range(-6, 4))  # of reading a state by ridge regression
 DECODED = 0.5  # s of a linear reading of the state from which the answer counts as linearly decodable
 
 # Joint effect
 ENOUGH = 3  # granularities with a known span that an elasticity asks for
 ALIKE = 1.05  # granularities whose bytes per token are within this factor count as one
+
+# Calibration, against systems whose span is known
+AGREES = 0.03  # relative error that a figure with a closed form may have
+COVERS = 0.93  # of simulated intervals of 95% that must hold the truth
+FALSE = 0.05  # of trials where nothing is to be found in which something may be
+TRIALS = 1000  # simulated for a coverage

@@ -52,6 +52,7 @@ class Span:
     s_first: float | None = None  # s at the shortest lag
     log2_seeds: tuple[float, ...] = ()  # log2 S, a seed each, never beyond the grid's ends
     receptive_field: int | None = None  # inputs an output can depend on; None: no bound
+    exploratory: bool = False  # of text: the documents are too few
 
     @property
     def extrapolated(self) -> bool:
@@ -61,32 +62,45 @@ class Span:
     def text(self, tokens: bool = False) -> str:
         """`64 [45, 91]`, `> 512`, `[91, ∞)`, `< 16`, `not learned`, `64 (1 seed)`, `diverged 3/3`.
 
-        `*` marks extrapolation. A limit outside the grid prints as a bound; `≥` is an open interval of one seed.
+        `*` marks extrapolation, `†` few documents. A limit outside the grid prints as a bound; `≥` is an open interval
+        of one seed. `–` is a span that was not measured.
         """
         notes = self._in_tokens() if tokens else []
         notes += ["1 seed"] if self.n_seeds == 1 else []
-        core = self._core() + "*" * self.extrapolated + (f" ({', '.join(notes)})" if notes else "")
+        notes += ["no interval"] if self.n_seeds > 1 and self.value is not None and self.low is None else []
+        marks = "*" * self.extrapolated + "†" * (self.exploratory and self.censor != "failed")
+        core = self._core() + marks + (f" ({', '.join(notes)})" if notes else "")
         return "; ".join([core] * (self.n_seeds > 0) + failures(self.n_seeds, self.n_diverged, self.n_failed))
 
     def _core(self) -> str:
         if self.unit == "none":
             return _score(self.recall, self.recall_low, self.recall_high)
         if self.value is None:
-            return "not learned"
-        if self.censor in ("above", "below"):
+            return "not learned" if self.censor == "not learned" else "–"
+        if self.censor in ("above", "below") and not self._vague:
             return f"{'>' if self.censor == 'above' else '<'} {_number(self.value)}"
         if self.low is None or self.high is None:
             return f"{'≥ ' * (self.censor == 'open')}{_number(self.value)}"
         low = f"< {self.first_lag}" if self.low < self.first_lag else _number(self.low)
-        if self.censor == "open":
+        if np.isinf(self.high):
             return f"[{low}, ∞)"
         high = f"> {self.last_lag}" if self.high > self.last_lag else _number(self.high)
-        return f"{_number(self.value)} [{low}, {high}]"
+        return f"{_number(self.value)} [{low}, {high}]" if self.censor == "none" else f"[{low}, {high}]"
+
+    @property
+    def _vague(self) -> bool:
+        """Whether the interval of a span beyond one end of the grid reaches back into it."""
+        limit = self.low if self.censor == "above" else self.high
+        return limit is not None and limit != self.value
 
     def _in_tokens(self) -> list[str]:
-        sign = {"above": "> ", "open": "≥ ", "below": "< "}.get(self.censor, "")
-        shown = self.tokens_low if self.censor == "open" and self.tokens_low is not None else self.tokens
-        return [] if shown is None else [f"{sign}{_number(shown)} tokens"]
+        """The span in tokens, or the bound that the interval leaves where it is open."""
+        sign, shown = {"above": "> ", "below": "< "}.get(self.censor, ""), self.tokens
+        if self.censor == "open" or (self.censor == "above" and self._vague):
+            sign, shown = "≥ ", self.tokens if self.tokens_low is None else self.tokens_low
+        elif self.censor == "below" and self._vague:
+            sign, shown = "≤ ", self.tokens_high
+        return [f"{sign}{_number(shown)} tokens"] if shown and np.isfinite(shown) else []
 
 
 def failures(n_seeds: int, n_diverged: int, n_failed: int) -> list[str]:
