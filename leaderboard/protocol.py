@@ -36,6 +36,7 @@ WINDOW = 32  # bytes of text whose prediction is watched
 FAINT = 0.01  # share of the greatest influence below which it counts as gone
 MASS = 0.95  # share of the influence, summed over all lags, that lies within the span of its mass
 LEAK = 1e-3  # share of the greatest influence that a change of the future may seem to have
+DRAWS = 1000  # of the documents, for intervals by the bootstrap
 
 # Memory audit, at a quarter of T
 N_AUDIT = 256  # examples for each figure
