@@ -16,6 +16,7 @@ from benchmark.commands import finish
 from benchmark.options import cell_parser, make_cell
 from benchmark.parsing import PlainHelp, add_wandb, condense
 from benchmark.registry import UsageError
+from benchmark.reporting import calibration_beside
 from benchmark.running import RunOptions
 from benchmark.tracking import default_mode
 from leaderboard.cell import Budget, Cell
@@ -50,9 +51,10 @@ def compare(argv: Sequence[str]) -> int:
     run = RunOptions(folder, options["wandb"] or default_mode(), "compare")
     caption = f"{asked.model.replace(',', ', ')} on {asked.corpus}"
     records, code = finish(console, cells, run, options["workers"], options["fresh"], caption)
-    written = write_comparison(records, folder / asked.name, caption, asked.arm)
+    calibration = calibration_beside(folder)
+    written = write_comparison(records, folder / asked.name, caption, asked.arm, calibration)
     wide = console if console.is_terminal else Console(width=200)  # a file has no edge to wrap at
-    wide.print(comparison_terminal(records, asked.arm))
+    wide.print(comparison_terminal(records, asked.arm, calibration))
     names = ", ".join(path.name for path in written)
     console.print(f"written to {folder / asked.name}: {names}", highlight=False, soft_wrap=True)
     return code

@@ -10,6 +10,7 @@ from rich.table import Table
 from benchmark.display import duration, title
 from benchmark.registry import UsageError
 from leaderboard.bits import measure_bits
+from leaderboard.calibration import Calibration, blocked, read_calibration
 from leaderboard.curves import strength
 from leaderboard.groups import group
 from leaderboard.measured import Outcome
@@ -36,10 +37,25 @@ def report(folder: str) -> int:
 
 def print_report(console: Console, records: list[Record], folder: Path, caption: str) -> None:
     """Write tables and plots of `records` into `folder`, print the table and say where the rest is."""
-    written = write_report(records, folder, caption)
+    calibration = calibration_beside(folder)
+    written = write_report(records, folder, caption, calibration)
     wide = console if console.is_terminal else Console(width=200)  # a file has no edge to wrap at
-    wide.print(terminal(group(records), caption))
+    barred = blocked(calibration) if calibration else {}
+    wide.print(terminal(group(records), caption, barred))
+    for measure, reason in barred.items():
+        console.print(f"{measure} is blocked: {reason}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"written to {folder}: {', '.join(path.name for path in written)}", highlight=False, soft_wrap=True)
+
+
+def calibration_beside(folder: Path) -> Calibration | None:
+    """What `spanbench calibrate` left in the same output folder; None where it did not run. Raises UsageError."""
+    path = folder.parent / "calibration" / "calibration.json"
+    if not path.exists():
+        return None
+    try:
+        return read_calibration(path)
+    except ValueError as error:
+        raise UsageError(f"{error}; run spanbench calibrate again, or remove it") from None
 
 
 def print_cell(console: Console, record: Record, path: Path, note: str) -> None:

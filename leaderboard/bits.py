@@ -14,6 +14,8 @@ from leaderboard.protocol import LEVEL, MANY
 from leaderboard.record import Record
 from leaderboard.spans import failures
 
+Mask = NDArray[np.bool_]  # of target blocks, (N,)
+
 
 @dataclass(frozen=True)
 class Bits:
@@ -53,7 +55,7 @@ def losses_of(record: Record, context: int | None = None) -> Losses:
     raise ValueError(f"record {record.id}: status {record.status}, but no losses of target blocks")
 
 
-def kept_blocks(records: Iterable[Record]) -> NDArray[np.bool_]:
+def kept_blocks(records: Iterable[Record]) -> Mask:
     """Which target blocks (N,) every finished record has a loss for after every context.
 
     Raises ValueError where they are not the same.
@@ -73,7 +75,7 @@ def kept_blocks(records: Iterable[Record]) -> NDArray[np.bool_]:
     return np.all(kept, axis=0) if kept else np.zeros(0, dtype=bool)
 
 
-def measure_bits(records: Sequence[Record], kept: NDArray[np.bool_] | None = None, context: int | None = None) -> Bits:
+def measure_bits(records: Sequence[Record], kept: Mask | None = None, context: int | None = None) -> Bits:
     """Bits per byte of the seeds of one cell after a context (default: T).
 
     Over the blocks `kept` (N,); by default over those it keeps itself.
@@ -96,7 +98,7 @@ def measure_bits(records: Sequence[Record], kept: NDArray[np.bool_] | None = Non
     return Bits(len(ok), n_diverged, n_failed, value, *limits, losses[0].context, *counts, seeds, mean, sizes)
 
 
-def document_sums(rows: Sequence[Losses], blocks: Blocks, kept: NDArray[np.bool_]) -> tuple[Array, Array]:
+def document_sums(rows: Sequence[Losses], blocks: Blocks, kept: Mask) -> tuple[Array, Array]:
     """Bits (rows, D) and bytes (D,) of each document, over the blocks `kept` (N,)."""
     _, document = np.unique(np.array(blocks.documents)[kept], return_inverse=True)
     sizes = np.bincount(document, np.array(blocks.n_bytes)[kept]).astype(float)

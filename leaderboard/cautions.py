@@ -17,8 +17,12 @@ ASKED = {**SPANS, "language": "bits per byte"}
 
 def cautions(found: Comparison) -> list[str]:
     """A sentence each, in a fixed order."""
-    parts = (_sizes, _training_text, _budgets, _lags, _known, _documents, _dropped, _seeds, _broken)
+    parts = (_blocked, _sizes, _training_text, _budgets, _lags, _known, _documents, _dropped, _seeds, _broken)
     return [sentence for part in parts for sentence in part(found)]
+
+
+def _blocked(found: Comparison) -> list[str]:
+    return [f"{name.capitalize()} is left out: {reason}" for name, reason in sorted(found.blocked.items())]
 
 
 def _spread(values: Mapping[str, float], limit: float) -> str | None:

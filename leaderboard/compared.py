@@ -1,8 +1,8 @@
 """What is compared: models × tokenizers on one text, the seeds of each, and what follows from them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -10,14 +10,16 @@ import numpy as np
 
 from leaderboard.bits import Bits, measure_bits
 from leaderboard.bits import kept_blocks as kept_by_all
-from leaderboard.decomposition import Share, decompose, refusal
-from leaderboard.elasticity import Elasticity, elasticity, read
+from leaderboard.decomposition import Share
+from leaderboard.elasticity import Elasticity
 from leaderboard.groups import Group, Measure
+from leaderboard.joint import JointEffect, joint_effect
 from leaderboard.protocol import MANY
 from leaderboard.record import Facts, Record
 
 Arm = Literal["bytes", "tokens"]
-SPANS = {"learn": "learning span", "retain": "retention span"}  # regime: what it measures
+SPANS = {"learn": "learning span", "retain": "retention span", "language": "context span"}  # by regime
+MEASURE = {"learn": "recall", "retain": "recall", "language": "context"}  # what must be calibrated
 Key = tuple[str, str, str]  # regime, model, tokenizer
 
 
@@ -30,6 +32,7 @@ class Comparison:
     models: tuple[str, ...]  # by name
     tokenizers: tuple[str, ...]  # from fine to coarse
     kappa: dict[str, float]  # bytes per token; a tokenizer that no cell got to use is missing
+    blocked: Mapping[str, str] = field(default_factory=dict)  # measures that failed their calibration, and why
 
     @property
     def records(self) -> list[Record]:
@@ -38,12 +41,13 @@ class Comparison:
 
     @property
     def regimes(self) -> list[str]:
-        """The spans that were asked for, learning before retention."""
-        return [regime for regime in SPANS if any(key[0] == regime for key in self.groups)]
+        """The spans that were asked for: of learning, of retention, of the context."""
+        open_ = [regime for regime in SPANS if MEASURE[regime] not in self.blocked]
+        return [regime for regime in open_ if any(g.has_span for _, _, g in self.of(regime))]
 
     def facts(self, model: str, tokenizer: str) -> Facts | None:
         """Of a model at a granularity: where it predicts text or, where that was not asked for, of another regime."""
-        found = (self.groups.get((regime, model, tokenizer)) for regime in ("language", *SPANS))
+        found = (self.groups.get((regime, model, tokenizer)) for regime in reversed(SPANS))
         return next((r.facts for group in found if group for r in group.records if r.facts), None)
 
     def of(self, regime: str) -> list[tuple[str, str, Group]]:
@@ -54,36 +58,29 @@ class Comparison:
     @cached_property
     def bits(self) -> dict[tuple[str, str], Bits]:
         """Bits per byte by model and tokenizer, over the blocks that every tokenizer keeps."""
-        found = self.of("language")
-        kept = kept_by_all(record for _, _, group in found for record in group.records)
-        return {(model, tokenizer): measure_bits(group.records, kept) for model, tokenizer, group in found}
+        return {(m, k): measure_bits(group.records, group.kept) for m, k, group in self.of("language")}
 
     @cached_property
+    def joint(self) -> dict[str, JointEffect]:
+        """By regime, how its span depends on model and tokenizer together."""
+        if "joint" in self.blocked:
+            why = "the joint effect failed its calibration"
+            return {regime: JointEffect({}, why, 0, 0) for regime in self.regimes}
+        return {regime: joint_effect([group for _, _, group in self.of(regime)]) for regime in self.regimes}
+
+    @property
     def elasticities(self) -> dict[tuple[str, str], Elasticity | None]:
         """γ by regime and model."""
-        return {(regime, model): self._elasticity(regime, model) for regime in self.regimes for model in self.models}
+        return {(r, model): self.joint[r].elasticities.get(model) for r in self.regimes for model in self.models}
 
-    def _elasticity(self, regime: str, model: str) -> Elasticity | None:
-        found = [(k, group.records) for m, k, group in self.of(regime) if m == model]
-        return elasticity([(self.kappa[k], records) for k, records in found if k in self.kappa])
-
-    @cached_property
+    @property
     def shares(self) -> dict[str, dict[str, Share] | str]:
         """By regime the share of each source in the variance of log2 S, or why there is none."""
-        return {regime: self._shares(regime) for regime in self.regimes}
-
-    def _shares(self, regime: str) -> dict[str, Share] | str:
-        if not self.n_known(regime)[0]:
-            return "no span is known"
-        points = {(m, k): read([(self.kappa.get(k, 1.0), group.records)]) for m, k, group in self.of(regime)}
-        cells = {key: found.log2_span.tolist() for key, found in points.items()}
-        step = max((found.step for found in points.values()), default=0.0)
-        return refusal(cells) or decompose(cells, step)
+        return {regime: joint.shares for regime, joint in self.joint.items()}
 
     def n_known(self, regime: str) -> tuple[int, int]:
         """How many spans of a regime are known, and of how many."""
-        found = [group.span for _, _, group in self.of(regime) if group.span.n_seeds]
-        return sum(span.censor == "none" for span in found), len(found)
+        return self.joint[regime].n_known, self.joint[regime].n_spans
 
     @property
     def exploratory(self) -> bool:
@@ -91,7 +88,7 @@ class Comparison:
         return any(found.value is not None and found.n_documents < MANY for found in self.bits.values())
 
 
-def compared(records: Iterable[Record], arm: Arm) -> Comparison:
+def compared(records: Iterable[Record], arm: Arm, blocked: Mapping[str, str] | None = None) -> Comparison:
     """Sort the records of a comparison. Their order does not matter.
 
     Raises ValueError where there are none, where they are not of one text, where two cells of one name differ in more
@@ -108,8 +105,9 @@ def compared(records: Iterable[Record], arm: Arm) -> Comparison:
         if record.facts and record.facts.bytes_per_token:
             kappa[cell.tokenizer.name] = max(record.facts.bytes_per_token, kappa.get(cell.tokenizer.name, 0.0))
     names = sorted({key[2] for key in found}, key=lambda name: (kappa.get(name, np.inf), name))
-    groups = {key: Group(key[1], _measure(found[key]), tuple(found[key])) for key in sorted(found)}
-    return Comparison(arm, groups, tuple(sorted({key[1] for key in found})), tuple(names), kappa)
+    kept = kept_by_all(record for key in found if key[0] == "language" for record in found[key])
+    groups = {key: Group(key[1], _measure(found[key]), tuple(found[key]), kept) for key in sorted(found)}
+    return Comparison(arm, groups, tuple(sorted({key[1] for key in found})), tuple(names), kappa, blocked or {})
 
 
 def _measure(records: Sequence[Record]) -> Measure:

@@ -7,6 +7,7 @@ from rich.console import Group as Together
 from rich.table import Table
 from rich.text import Text
 
+from leaderboard.calibration import Calibration, blocked
 from leaderboard.cautions import cautions
 from leaderboard.compared import Arm, Comparison, compared
 from leaderboard.comparison_plots import draw_comparison
@@ -19,14 +20,16 @@ from leaderboard.sheets import costs_csv
 from leaderboard.tables import BITS, MARKS, escaped, pipes
 
 
-def write_comparison(records: list[Record], folder: Path, title: str, arm: Arm) -> list[Path]:
+def write_comparison(
+    records: list[Record], folder: Path, title: str, arm: Arm, calibration: Calibration | None = None
+) -> list[Path]:
     """Write index.html, comparison.md, comparison.csv, effects.csv, costs.csv and comparison.png and .svg.
 
     The order of records changes nothing; times are in costs.csv alone. effects.csv (γ and shares) and the figure are
-    missing where there is nothing to put into them. Returns the paths written. Raises ValueError for records that do
-    not compare (see `compared`).
+    missing where there is nothing to put into them. Measures that failed their calibration are left out. Returns the
+    paths written. Raises ValueError for records that do not compare (see `compared`).
     """
-    found = compared(records, arm)
+    found = compared(records, arm, blocked(calibration) if calibration else None)
     figure, effects = draw_comparison(found), effects_csv(found)
     images = {f"comparison.{kind}": render(figure, kind) for kind in ("png", "svg")} if figure else {}
     files = {
@@ -46,9 +49,9 @@ def write_comparison(records: list[Record], folder: Path, title: str, arm: Arm) 
     return [folder / name for name, data in files.items() if data is not None]
 
 
-def comparison_terminal(records: list[Record], arm: Arm) -> Together:
+def comparison_terminal(records: list[Record], arm: Arm, calibration: Calibration | None = None) -> Together:
     """Tables, findings, open questions and warnings for a terminal."""
-    found = compared(records, arm)
+    found = compared(records, arm, blocked(calibration) if calibration else None)
     parts = [part for sheet in sheets(found) for part in (_table(sheet), Text())]
     return Together(*parts, *(Text(line) for line in _sentences(found, bullet="  ")))
 

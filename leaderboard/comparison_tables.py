@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from leaderboard.compared import SPANS, Comparison
 from leaderboard.decomposition import SOURCES
 from leaderboard.elasticity import Elasticity
+from leaderboard.joint import NOTE, SHARES
 from leaderboard.sheets import BITS, SPAN, attributes, csv_text
 from leaderboard.tables import coarse
 
@@ -32,7 +33,7 @@ def sheets(found: Comparison) -> list[Sheet]:
 def _granularities(found: Comparison) -> Sheet:
     bits = ["bits/byte"] if found.bits else []
     spans = [f"{SPANS[regime]}, bytes" for regime in found.regimes]
-    scores = [SCORES[regime] for regime in found.regimes]
+    scores = [SCORES[regime] for regime in found.regimes if regime in SCORES]
     header = ["model", "tokenizer", "bytes/token", *bits, *spans, *scores, "FLOPs/byte"]
     rows = [_row(found, model, tokenizer) for model in found.models for tokenizer in found.tokenizers]
     note = (
@@ -47,11 +48,10 @@ def _row(found: Comparison, model: str, tokenizer: str) -> list[str]:
     row = [model, tokenizer, f"{kappa:.2f}" if kappa else "–"]
     if found.bits:
         row.append(found.bits[model, tokenizer].text() if (model, tokenizer) in found.bits else "–")
-    groups = [found.groups.get((regime, model, tokenizer)) for regime in found.regimes]
-    row += [group.span.text(tokens=coarse(group)) if group else "–" for group in groups]
-    row += [
-        _score(group.span.recall, group.span.recall_low, group.span.recall_high) if group else "–" for group in groups
-    ]
+    groups = {regime: found.groups.get((regime, model, tokenizer)) for regime in found.regimes}
+    row += [group.span.text(tokens=coarse(group)) if group else "–" for group in groups.values()]
+    scored = [group for regime, group in groups.items() if regime in SCORES]
+    row += [_score(g.span.recall, g.span.recall_low, g.span.recall_high) if g else "–" for g in scored]
     return [*row, f"{facts.flops_per_token / kappa:,.0f}" if facts and kappa else "–"]
 
 
@@ -68,30 +68,14 @@ def _elasticities(found: Comparison) -> Sheet:
         size = "–" if not sizes else "–".join(f"{n:,}" for n in dict.fromkeys([sizes[0], sizes[-1]]))
         gammas = [found.elasticities[regime, model] for regime in found.regimes]
         rows.append([model, size, *(gamma.text() if gamma else "–" for gamma in gammas)])
-    note = (
-        "γ = d log span / d log (bytes per token), with a 95% interval over seeds and the grid: 1 is a fixed number of "
-        "tokens, 0 a fixed amount of text. Spans at the grid's ends enter as bounds; where fewer than three are known "
-        "(granularities within 5% of one another count as one), "
-        "only a bound is given. Parameters: without embedding and head."
-    )
+    note = f"{NOTE} Parameters: without embedding and head."
     return Sheet("Elasticity", header, rows, note)
 
 
 def _shares(found: Comparison) -> Sheet:
-    rows = []
-    for regime in found.regimes:
-        shares = found.shares[regime]
-        if isinstance(shares, str):
-            continue
-        known, of = found.n_known(regime)
-        bound = "‡" * (known < of)
-        rows.append([SPANS[regime], *(shares[k].text() + bound if k in shares else "–" for k in SOURCES)])
-    note = (
-        "Share of the variance of log2 span, bytes, with a 95% interval that allows for the grid's rounding; the "
-        "seeds' noise is taken off the others. One seed: interaction and seeds stand together under interaction. ‡: "
-        "some spans are only bounds, and count at their bound."
-    )
-    return Sheet("Shares of variance", ["span", *SOURCES], rows, note)
+    told = [(SPANS[regime], found.joint[regime].share_row()) for regime in found.regimes]
+    rows = [[name, *row] for name, row in told if row is not None]
+    return Sheet("Shares of variance", ["span", *SOURCES], rows, SHARES)
 
 
 def comparison_csv(found: Comparison) -> str:
@@ -106,16 +90,15 @@ def _numbers(found: Comparison, model: str, tokenizer: str) -> dict[str, object]
     row |= {"n_params_non_embedding": facts and facts.n_params_non_embedding}
     row |= {"flops_per_byte": facts.flops_per_token / kappa if facts and kappa else None}
     row |= attributes(BITS, found.bits.get((model, tokenizer)))
-    for regime in (*SPANS, "language"):
+    for regime in SPANS:
         group = found.groups.get((regime, model, tokenizer))
         statuses = [record.status for record in group.records] if group else []
         told = next((record.facts for record in group.records if record.facts), None) if group else None
         row |= {f"{regime}_T": group and group.measure.horizon}
         row |= {f"{regime}_train_bytes": told and told.n_train_bytes}
         row |= {f"{regime}_n_{status}": statuses.count(status) for status in ("ok", "diverged", "failed")}
-        if regime in SPANS:
-            numbers = attributes(SPAN, group.span if group else None)
-            row |= {f"{regime}_{column}": value for column, value in numbers.items()}
+        numbers = attributes(SPAN, group.span if group and group.has_span else None)
+        row |= {f"{regime}_{column}": value for column, value in numbers.items()}
     return row
 
 

@@ -5,17 +5,14 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from leaderboard.bits import document_half, document_sums, kept_blocks, losses_of, seed_half
+from leaderboard.bits import Mask, document_half, document_sums, kept_blocks, losses_of, seed_half
 from leaderboard.curves import Array, finished
 from leaderboard.measured import Losses
 from leaderboard.protocol import EPSILON, EPSILON_CURVE, MANY
 from leaderboard.record import Record
 from leaderboard.simultaneous import simultaneous
 from leaderboard.spans import Censor, Span
-
-Mask = NDArray[np.bool_]
 
 
 def _nothing() -> Array:
@@ -192,7 +189,7 @@ def read_span(curve: ContextCurve, epsilon: float = EPSILON) -> Span:
     span = _unread(curve)
     if not curve.gain_contexts:
         return span
-    span = replace(span, log2_seeds=tuple(_log2_seed(curve, gains, epsilon) for gains in curve.seed_gains))
+    span = replace(span, log2_seeds=tuple(at for at, _ in seed_spans(curve, epsilon)))
     value, low, high = (_largest(curve, gains, epsilon) for gains in (curve.gains, curve.lows, curve.highs))
     if high == 0:
         return replace(span, censor="not learned")
@@ -230,6 +227,11 @@ def _largest(curve: ContextCurve, gains: Array | None, epsilon: float) -> float 
     return float(max((c for c, gain in zip(curve.gain_contexts, gains, strict=True) if gain >= epsilon), default=0))
 
 
-def _log2_seed(curve: ContextCurve, gains: Array, epsilon: float) -> float:
-    """log2 of one seed's own S_ε; of the first context where none of its gains (M,) reaches ε."""
-    return float(np.log2(_largest(curve, gains, epsilon) or curve.gain_contexts[0]))
+def seed_spans(curve: ContextCurve, epsilon: float = EPSILON) -> list[tuple[float, int]]:
+    """log2 of each seed's own S_ε and what it bounds: 1 at the last context, −1 at the first where no gain is ε."""
+    found = []
+    for gains in curve.seed_gains:
+        context = _largest(curve, gains, epsilon)
+        bound = -1 if not context else int(context == curve.gain_contexts[-1])
+        found.append((float(np.log2(context or curve.gain_contexts[0])), bound))
+    return found

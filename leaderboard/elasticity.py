@@ -8,10 +8,11 @@ import numpy as np
 from scipy import stats
 
 from leaderboard.censored import censored_slopes
-from leaderboard.curves import Array, finished, seed_curve, step_around
+from leaderboard.curves import Array, finished
+from leaderboard.kinds import RECALL, Kind
 from leaderboard.protocol import ALIKE, ENOUGH
 from leaderboard.record import Record
-from leaderboard.spans import Span, measure_span
+from leaderboard.spans import Span
 
 Granularity = tuple[float, Sequence[Record]]  # κ, and the seeds of one model there
 
@@ -56,7 +57,7 @@ class Elasticity:
         return None if self.low is None or self.high is None else self.low <= slope <= self.high
 
 
-def elasticity(granularities: Sequence[Granularity]) -> Elasticity | None:
+def elasticity(granularities: Sequence[Granularity], kind: Kind = RECALL) -> Elasticity | None:
     """γ of one model from its seeds at several granularities; None where fewer than two have a finished seed.
 
     One regression over granularities and seeds, censored spans entering as bounds. With fewer than three granularities
@@ -65,7 +66,7 @@ def elasticity(granularities: Sequence[Granularity]) -> Elasticity | None:
     run = sorted(((k, ok) for k, found in granularities if (ok := finished(found))), key=lambda item: item[0])
     if distinct([kappa for kappa, _ in run]) < 2:
         return None
-    points = read(run)
+    points = read(run, kind)
     known = [kappa for kappa, _ in run if _mostly_known(points, kappa)]
     n_seeds, counts = len(set(points.seed)), (distinct(known), distinct([kappa for kappa, _ in run]))
     if counts[0] >= ENOUGH:
@@ -73,7 +74,7 @@ def elasticity(granularities: Sequence[Granularity]) -> Elasticity | None:
         if not np.isnan(value):
             ends = (None, None) if half is None else (value - half, value + half)
             return Elasticity(value, *ends, n_seeds, *counts)
-    return Elasticity(None, *_bounds([(k, measure_span(found)) for k, found in run], points.step), n_seeds, *counts)
+    return Elasticity(None, *_bounds([(k, kind.span(found)) for k, found in run], points.step), n_seeds, *counts)
 
 
 def distinct(kappas: Sequence[float]) -> int:
@@ -85,16 +86,14 @@ def distinct(kappas: Sequence[float]) -> int:
     return count
 
 
-def read(granularities: Sequence[Granularity]) -> Points:
-    """Every finished seed's span. One that reaches the grid's end, or may, is at least that; one below it at most."""
+def read(granularities: Sequence[Granularity], kind: Kind = RECALL) -> Points:
+    """Every finished seed's span, or the bound that it is."""
     rows, steps = [], [0.0]
     for kappa, records in granularities:
         for record in finished(records):
-            span = measure_span([record])
-            bound = {"above": 1, "open": 1, "below": -1, "not learned": -1}.get(span.censor, 0)
-            at = np.log2(span.first_lag if span.value is None else span.value)
-            rows.append((np.log2(kappa), at, bound, record.cell.seed))
-            steps.append(step_around(np.log2(seed_curve(record)[0]), float(at)))
+            found = kind.reading(record)
+            rows.append((np.log2(kappa), found.log2_span, found.bound, record.cell.seed))
+            steps.append(found.step)
     x, y, bounds, seeds = np.array(rows, dtype=float).reshape(-1, 4).T
     return Points(x, y, bounds, seeds, max(steps))
 

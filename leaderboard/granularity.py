@@ -12,7 +12,6 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from leaderboard.groups import Group
 from leaderboard.plots import GREY, STYLE, legend, log2_ticks, looks, panels
-from leaderboard.tables import recalled
 
 JITTER = 0.012  # of the log κ axis' width, between neighbouring models
 SAME = 0.05  # of the width: granularities closer than this share a tick
@@ -23,8 +22,8 @@ GUIDES = [("as much text (slope 0)", 0, (0, (1, 2))), ("as many tokens (slope 1)
 def text_panels(groups: Sequence[Group]) -> dict[str, list[Group]]:
     """The groups on text, by what they measure, where there are two granularities or more."""
     found: dict[str, list[Group]] = {}
-    for group in recalled(groups):
-        if group.bytes_per_token is not None and group.span.unit == "bytes":
+    for group in groups:
+        if group.bytes_per_token is not None and group.has_span and group.span.unit == "bytes":
             found.setdefault(group.measure.panel, []).append(group)
     return {panel: members for panel, members in found.items() if len({g.bytes_per_token for g in members}) > 1}
 

@@ -4,14 +4,16 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+from leaderboard.bits import Mask
 from leaderboard.cell import Cell, Corpus, Part
+from leaderboard.kinds import Kind, kind_of
 from leaderboard.record import Record
-from leaderboard.spans import Span, measure_span
+from leaderboard.spans import Span
 
 Flat = dict[str, str]
 
@@ -41,11 +43,22 @@ class Group:
     model: str
     measure: Measure
     records: tuple[Record, ...]
+    kept: Mask | None = field(default=None, compare=False)  # target blocks that all cells to be compared keep
+
+    @property
+    def kind(self) -> Kind:
+        """How its span is read: of recall or, of text to predict, of the context."""
+        return kind_of(self.measure.regime, self.kept)
 
     @cached_property
     def span(self) -> Span:
         """The seeds' span."""
-        return measure_span(self.records)
+        return self.kind.span(self.records)
+
+    @property
+    def has_span(self) -> bool:
+        """Whether one was asked for: of text to predict only where several contexts were scored."""
+        return not self.measure.is_language or any("context" in r.cell.measures for r in self.records)
 
     @property
     def bytes_per_token(self) -> float | None:
@@ -103,7 +116,8 @@ def _asked(cell: Cell) -> Flat:
     ends = cell.regime == "retain" or octaves
     lags = f"{min(cell.lags)}–{max(cell.lags)}" if ends else ",".join(map(str, cell.lags))
     corpus = f"{cell.corpus.name} {cell.corpus.digest[:8]}" if cell.corpus else "none"
-    return _part("task", cell.task) | {"lags": lags, "bisect": str(cell.bisect), "corpus": corpus}
+    measured = {"measures": ",".join(cell.measures) or "none", "c_max": str(cell.c_max)}
+    return _part("task", cell.task) | {"lags": lags, "bisect": str(cell.bisect), "corpus": corpus} | measured
 
 
 def _rows(records: Sequence[Record], columns: Sequence[Measure]) -> list[str]:

@@ -20,6 +20,7 @@ from leaderboard.tables import measures_of, recalled
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"]  # Okabe and Ito, less yellow
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "h"]
 GREY = "0.45"
+KINDS: tuple[Literal["png"], Literal["svg"]] = ("png", "svg")
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,

@@ -2,35 +2,45 @@
 
 from pathlib import Path
 
+from leaderboard.calibration import Calibration, blocked
 from leaderboard.granularity import draw_granularity
 from leaderboard.groups import group
-from leaderboard.plots import draw_recall, render
+from leaderboard.learning_cost import draw_learning_cost
+from leaderboard.mechanism import mechanism_rows
+from leaderboard.plots import KINDS, draw_recall, render
 from leaderboard.record import Record, write_atomically
-from leaderboard.sheets import costs_csv, long_csv
-from leaderboard.tables import markdown
+from leaderboard.report_text import markdown, vouched
+from leaderboard.sheets import costs_csv, csv_text, long_csv
 
 
-def write_report(records: list[Record], folder: Path, title: str) -> list[Path]:
-    """Write table.md, table.csv, costs.csv, recall.* where lags were tested and, with two granularities, granularity.*.
+def write_report(records: list[Record], folder: Path, title: str, calibration: Calibration | None = None) -> list[Path]:
+    """Write table.md, table.csv, costs.csv and whatever else there is data for.
 
-    Returns the paths written. A plot of an earlier report that no longer applies is removed. Raises ValueError without
-    records.
+    mechanism.csv where more than recall was measured; recall.*, learning_cost.* and, with two granularities,
+    granularity.* as PNG and SVG. Measures that failed their calibration are blocked. Returns the paths written. What an
+    earlier report left and no longer applies is removed. Raises ValueError without records.
     """
     if not records:
         raise ValueError("no records to report on")
     groups = group(records)
-    files = {
-        "table.md": markdown(groups, title).encode(),
+    barred = blocked(calibration) if calibration else {}
+    files: dict[str, bytes | None] = {
+        "table.md": markdown(groups, title, barred, vouched(calibration)).encode(),
         "table.csv": long_csv(groups).encode(),
         "costs.csv": costs_csv(groups).encode(),
+        "mechanism.csv": csv_text(rows).encode() if (rows := mechanism_rows(groups)) else None,
     }
-    figures = {"recall": draw_recall(groups), "granularity": draw_granularity(groups)}
+    figures = {
+        "recall": draw_recall(groups),
+        "learning_cost": draw_learning_cost(groups),
+        "granularity": draw_granularity(groups),
+    }
     for name, figure in figures.items():
-        for kind in ("png", "svg"):
-            if figure is not None:
-                files[f"{name}.{kind}"] = render(figure, kind)
-            else:
-                (folder / f"{name}.{kind}").unlink(missing_ok=True)
+        for kind in KINDS:
+            files[f"{name}.{kind}"] = render(figure, kind) if figure is not None else None
     for name, data in files.items():
-        write_atomically(folder / name, data)
-    return [folder / name for name in files]
+        if data is None:
+            (folder / name).unlink(missing_ok=True)
+        else:
+            write_atomically(folder / name, data)
+    return [folder / name for name, data in files.items() if data is not None]

@@ -1,13 +1,18 @@
-"""Tables of spans and bits per byte: Markdown and a terminal's. The same records give the same bytes, in any order."""
+"""Tables of spans and bits per byte: their cells, and the terminal's. The order of records changes nothing."""
 
 import html
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 
 from rich.table import Table
 from rich.text import Text
 
 from leaderboard.bits import Bits, same_blocks
+from leaderboard.curves import finished
 from leaderboard.groups import Group, Measure
+from leaderboard.spans import measure_span
+from leaderboard.ties import tied_with_best
 
 Row = list[str]  # the model, then its cells
 
@@ -54,12 +59,45 @@ def _header(measure: Measure, groups: Sequence[Group]) -> str:
     return f"{measure.label}, {'bytes' if 'bytes' in units else 'steps'}"
 
 
-def _span_rows(groups: Sequence[Group]) -> list[Row]:
-    measures, bits = measures_of(groups), bits_of(groups)
-    cells = {(g.model, g.measure): g.span.text(tokens=coarse(g)) for g in recalled(groups)}
-    cells |= {key: found.text() for key, found in bits.items()}
+def columns(groups: Sequence[Group], blocked: Mapping[str, str]) -> list[tuple[str, dict[str, str]]]:
+    """Every column but the model's: its header, and its cell by model. A failed calibration blocks its own."""
+    bits, found = bits_of(groups), []
     ranking = [(m, f"{score:.3f}" if recalled(groups) else "–") for m, score in ranked(groups)]
-    return [[m, score, *(cells.get((m, k), "–") for k in measures)] for m, score in ranking]
+    found.append(("recall", dict(ranking) if "recall" not in blocked else dict.fromkeys(dict(ranking), "blocked")))
+    for measure in measures_of(groups):
+        members = [g for g in groups if g.measure == measure]
+        spans = {g.model: g.span.text(tokens=coarse(g)) for g in members if g.has_span}
+        if measure.is_language:
+            found.append((_header(measure, groups), {g.model: bits[g.model, measure].text() for g in members}))
+        name = f"{measure.label}, context span" if measure.is_language else _header(measure, groups)
+        if spans:
+            barred = ("context" if measure.is_language else "recall") in blocked
+            found.append((name, dict.fromkeys(spans, "blocked") if barred else spans))
+    return found
+
+
+def span_rows(groups: Sequence[Group], blocked: Mapping[str, str]) -> list[Row]:
+    """A row for each model, best first; where recall is blocked nobody is ranked."""
+    found = [cells for _, cells in columns(groups, blocked)]
+    models = [m for m, _ in ranked(groups)] if "recall" not in blocked else sorted({g.model for g in groups})
+    return [[m, *(cells.get(m, "–") for cells in found)] for m in models]
+
+
+def tied_first(groups: Sequence[Group]) -> str:
+    """Who is not told apart from the best in recall: seeds paired, each its score averaged over measures, Holm."""
+    count, scores = max(1, len(measures_of(recalled(groups)))), defaultdict[str, dict[int, list[float]]](dict)
+    for g in recalled(groups):
+        for r in finished(g.records):
+            scores[g.model].setdefault(r.cell.seed, []).append(measure_span([r]).recall or 0.0)
+    whole = {m: {s: fmean(all_) for s, all_ in seeds.items() if len(all_) == count} for m, seeds in scores.items()}
+    whole = {m: seeds for m, seeds in whole.items() if seeds}
+    if len(whole) < 2:
+        return ""
+    tied = tied_with_best(whole)
+    best = max(sorted(whole), key=lambda m: fmean(whole[m].values()))
+    others = [m for m, _ in ranked(groups) if m in tied and m != best]
+    rest = f"not told apart from it: {', '.join(others)}" if others else "told apart from all others"
+    return f"Best recall: {best}; {rest} (paired by seed, Holm)."
 
 
 def bits_of(groups: Sequence[Group]) -> dict[tuple[str, Measure], Bits]:
@@ -72,7 +110,8 @@ def coarse(group: Group) -> bool:
     return group.bytes_per_token is not None and group.bytes_per_token > 1
 
 
-def _score_rows(groups: Sequence[Group]) -> list[Row]:
+def score_rows(groups: Sequence[Group]) -> list[Row]:
+    """Recall scores with s at the shortest lag, a row for each model, best first."""
     measures, groups = measures_of(recalled(groups)), recalled(groups)
     cells = {(g.model, g.measure): _score(g) for g in groups}
     return [[m, *(cells.get((m, k), "–") for k in measures)] for m, _ in ranked(groups)]
@@ -86,23 +125,7 @@ def _score(group: Group) -> str:
     return f"{span.recall:.2f}{interval}; {span.s_first:.2f} at {span.first_lag}"
 
 
-def markdown(groups: Sequence[Group], title: str) -> str:
-    """Spans, then recall scores, as Markdown tables with a caption that explains the marks."""
-    measures = measures_of(groups)
-    spans = pipes(["model", "recall", *(_header(m, groups) for m in measures)], _span_rows(groups))
-    recall = recalled(groups)
-    scores = pipes(["model", *(m.label for m in measures_of(recall))], _score_rows(groups))
-    shown = "A label ends in the tokenizer; lags in tokens stand in parentheses." if any(map(coarse, groups)) else ""
-    tested = f"{escaped(_tested(groups) + _chances(groups))} {shown}".strip()
-    parts = [f"# {escaped(title)}", "## Spans" if recall else "## Bits per byte", spans, tested]
-    parts += [MARKS] * bool(recall) + [BITS] * (len(recall) < len(groups))
-    if recall:
-        about = "Mean of s over the lags tested (retain: up to 4 T) with its 95% interval; s at the shortest lag."
-        parts += ["## Recall scores", scores, about, RANKING]
-    return "\n\n".join(parts) + "\n"
-
-
-def _tested(groups: Sequence[Group]) -> str:
+def tested(groups: Sequence[Group]) -> str:
     """How many seeds a cell has, and T for each kind of measure."""
     counts = sorted({len(g.records) for g in groups})
     seeds = f"{counts[0]}–{counts[-1]} seeds" if len(counts) > 1 else f"{counts[0]} seed{'s' * (counts[0] > 1)}"
@@ -110,7 +133,7 @@ def _tested(groups: Sequence[Group]) -> str:
     return f"{seeds} a cell. T: " + ", ".join(f"{panel} {t}" for panel, t in sorted(horizons.items())) + "."
 
 
-def _chances(groups: Sequence[Group]) -> str:
+def chances(groups: Sequence[Group]) -> str:
     """The score without the source, which s counts from, and the literature's baseline, which knows nothing at all."""
     facts = {g.measure.panel: r.facts for g in recalled(groups) for r in g.records if r.facts}
     told = (f"{p} {f.metric} {f.chance:.3g} ({f.baseline:.3g})" for p, f in sorted(facts.items()))
@@ -132,14 +155,12 @@ def escaped(name: str) -> str:
     return name
 
 
-def terminal(groups: Sequence[Group], title: str) -> Table:
+def terminal(groups: Sequence[Group], title: str, blocked: Mapping[str, str]) -> Table:
     """The spans for a terminal."""
-    table = Table(title=Text(title), caption=Text(_tested(groups)))
+    table = Table(title=Text(title), caption=Text(tested(groups)))
     table.add_column("model", no_wrap=True)
-    table.add_column("recall", justify="right")
-    for measure in measures_of(groups):
-        header = _header(measure, groups).replace(" ", "\n")
-        table.add_column(Text(header), justify="right", overflow="fold")
-    for row in _span_rows(groups):
+    for header, _ in columns(groups, blocked):
+        table.add_column(Text(header.replace(" ", "\n")), justify="right", overflow="fold")
+    for row in span_rows(groups, blocked):
         table.add_row(*map(Text, row))
     return table

@@ -17,8 +17,9 @@ from leaderboard.groups import Group, group
 from leaderboard.plots import draw_curve, draw_recall, looks, render
 from leaderboard.record import Record
 from leaderboard.report import write_report
+from leaderboard.report_text import markdown
 from leaderboard.sheets import costs_csv, long_csv
-from leaderboard.tables import markdown, ranked
+from leaderboard.tables import ranked
 from tests.leaderboard.synthetic_records import HALF_OCTAVES, OCTAVES, budget, facts, logistic, part, record
 
 MODELS = {"lstm": 40.0, "gru": 100.0, "transformer": 5000.0}
@@ -88,7 +89,7 @@ def test_a_record_twice_is_refused() -> None:
 def test_reports_are_the_same_in_any_order() -> None:
     records = benchmark()
     shuffled = [records[i] for i in np.random.default_rng(0).permutation(len(records))]
-    for write in (lambda g: markdown(g, "T"), long_csv, costs_csv, lambda g: render(recall(g), "svg")):
+    for write in (lambda g: markdown(g, "T", {}, ""), long_csv, costs_csv, lambda g: render(recall(g), "svg")):
         assert write(group(records)) == write(group(shuffled))
 
 
@@ -122,7 +123,7 @@ def test_best_models_come_first() -> None:
 
 
 def test_markdown_is_a_table_whose_names_cannot_break_it() -> None:
-    text = markdown(group([record({16: 1.0}, model=part("a|b<script>*c*"))]), "A | title")
+    text = markdown(group([record({16: 1.0}, model=part("a|b<script>*c*"))]), "A | title", {}, "")
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines[:3]}) == 1
     assert "<script>" not in text
@@ -132,18 +133,19 @@ def test_markdown_is_a_table_whose_names_cannot_break_it() -> None:
 def test_chance_stands_beside_the_baseline_of_the_literature() -> None:
     given = record(logistic(OCTAVES, 64))
     adding = given.model_copy(update={"facts": facts(metric="mse", chance=1 / 12, baseline=1 / 6)})
-    assert "learn adding mse 0.0833 (0.167)" in markdown(group([adding]), "T")
+    assert "learn adding mse 0.0833 (0.167)" in markdown(group([adding]), "T", {}, "")
 
 
 def test_failures_are_shown_as_what_they_are() -> None:
     curve = logistic(OCTAVES, 64)
     records = [record(curve), record(curve, seed=1), record(curve, seed=2, status="diverged")]
-    assert "diverged 1/3" in markdown(group(records), "T")
+    assert "diverged 1/3" in markdown(group(records), "T", {}, "")
 
 
 def test_a_report_is_files_that_open(tmp_path: Path) -> None:
     written = write_report(benchmark(), tmp_path, "Everything")
-    names = {"table.md", "table.csv", "costs.csv", "recall.png", "recall.svg", "granularity.png", "granularity.svg"}
+    figures = {f"{name}.{kind}" for name in ("recall", "learning_cost", "granularity") for kind in ("png", "svg")}
+    names = {"table.md", "table.csv", "costs.csv"} | figures
     assert {path.name for path in written} == names == {path.name for path in tmp_path.iterdir()}
     for path in written:
         if path.suffix == ".png":
@@ -199,5 +201,5 @@ def test_a_score_without_a_span_says_so_in_tables_and_plots() -> None:
         for seed in range(3)
     ]
     groups = group(records)
-    assert "mean s over lengths" in markdown(groups, "A table")
+    assert "mean s over lengths" in markdown(groups, "A table", {}, "")
     assert recall(groups).axes[0].get_xlabel() == "length (steps)"

@@ -12,9 +12,10 @@ from leaderboard.groups import group
 from leaderboard.plots import draw_recall
 from leaderboard.record import Record
 from leaderboard.report import write_report
+from leaderboard.report_text import markdown
 from leaderboard.sheets import costs_csv, long_csv
 from leaderboard.spans import measure_span
-from leaderboard.tables import markdown, ranked, terminal
+from leaderboard.tables import ranked, terminal
 from tests.leaderboard.synthetic_records import OCTAVES, language, logistic, part, record
 
 RECALLED = [record(logistic(OCTAVES, 64), 1.0, seed=seed) for seed in range(3)]
@@ -24,7 +25,7 @@ EVERYTHING = [*RECALLED, *FINE, *COARSE]
 
 
 def cells(records: list[Record]) -> list[list[str]]:
-    lines = [line for line in markdown(group(records), "T").splitlines() if line.startswith("|")]
+    lines = [line for line in markdown(group(records), "T", {}, "").splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
 
@@ -34,14 +35,14 @@ def test_a_column_of_bits_with_their_interval() -> None:
     assert row[-1] == measure_bits(COARSE).text()
     assert row[-2] == measure_bits(FINE, kept_blocks([*FINE, *COARSE])).text()
     console = Console(width=200, file=io.StringIO(), record=True)
-    console.print(terminal(group(EVERYTHING), "T"))
+    console.print(terminal(group(EVERYTHING), "T", {}))
     assert measure_bits(COARSE).text() in console.export_text()
 
 
 def test_it_ranks_nobody() -> None:
     assert ranked(group(EVERYTHING)) == ranked(group(RECALLED))
-    assert "language" not in markdown(group(EVERYTHING), "T").partition("## Recall scores")[2]
-    only = markdown(group(FINE), "T")
+    assert "language" not in markdown(group(EVERYTHING), "T", {}, "").partition("## Recall scores")[2]
+    only = markdown(group(FINE), "T", {}, "")
     assert "## Recall scores" not in only
     assert cells(FINE)[2][1] == "–"
 
