@@ -14,8 +14,9 @@ from leaderboard.cell import Cell, Part
 from leaderboard.measured import Blocks
 from leaderboard.record import Facts, SplitFacts
 from models.base import SequenceModel
-from tasks.base import Task, lag_shares
+from tasks.base import Task
 from tasks.corpora import Corpus
+from tasks.feeds import lag_shares
 from tasks.language import Language
 
 

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from benchmark.cells import corpus_named
 from benchmark.registry import UsageError, entry, load_class
-from tasks.base import SPLITS
 from tasks.corpora import Corpus
+from tasks.feeds import SPLITS
 from tasks.text_store import FEW
 
 SHOWN_LINES = 12

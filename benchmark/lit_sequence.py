@@ -12,7 +12,8 @@ from torch.nn.functional import cross_entropy, linear_cross_entropy, mse_loss
 from benchmark.metrics import BlockNats, RecallSums, sums_for
 from leaderboard.cell import Budget
 from models.base import SequenceModel
-from tasks.base import Batch, Feed, TaskSpec
+from tasks.base import Batch, TaskSpec
+from tasks.feeds import Feed
 
 LOG_EVERY = 25  # optimizer steps
 FINAL_LR = 0.05  # of the peak, where the cosine ends

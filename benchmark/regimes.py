@@ -11,7 +11,8 @@ from benchmark.training import Trained
 from leaderboard.cell import Cell
 from leaderboard.measured import Found, Outcome
 from leaderboard.protocol import FINEST, LEARNED, LOST
-from tasks.base import Feed, Task
+from tasks.base import Task
+from tasks.feeds import Feed
 
 
 class Train(Protocol):

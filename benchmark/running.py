@@ -21,7 +21,8 @@ from benchmark.training import Progress, Trained, TrainerOptions, fit
 from leaderboard.cell import Cell
 from leaderboard.measured import Audit, Blocks, Found, Gradient, Influence, Losses, Outcome, Skipped
 from leaderboard.record import Facts, Record, write_atomically, write_record
-from tasks.base import Feed, Task
+from tasks.base import Task
+from tasks.feeds import Feed
 from tasks.language import Language
 
 T = TypeVar("T")

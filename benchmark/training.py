@@ -17,7 +17,8 @@ from benchmark.lit_sequence import LOG_EVERY, LitSequence
 from leaderboard.cell import Cell
 from leaderboard.protocol import SOLVED
 from models.base import SequenceModel
-from tasks.base import Feed, Task
+from tasks.base import Task
+from tasks.feeds import Feed
 
 T = TypeVar("T")
 Progress = Callable[[str, float], None]  # what is being done, and the share of it that is done

@@ -63,6 +63,11 @@ class Adding(Task):
         where = torch.from_numpy(last)
         return Batch(torch.from_numpy(inputs), where, torch.from_numpy(targets), torch.full((draws.n,), lag))
 
+    def filler(self, draws: Draws, length: int) -> Tensor:
+        """Numbers without a mark."""
+        numbers = torch.from_numpy(draws.uniform(length))
+        return torch.stack([numbers, torch.zeros_like(numbers)], 2)
+
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """The sum of the marked numbers."""
         return (inputs[..., 0] * inputs[..., 1]).sum(1, keepdim=True)

@@ -1,6 +1,5 @@
 """The contract every task keeps, and the loaders that serve it."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,10 @@ from lightning import LightningDataModule
 from torch import Tensor
 
 from tasks.draws import Draws
+from tasks.feeds import MAX_TOKENS, SPLITS, EvalBatches, Feed, TrainBatches
 
-SPLITS = ("train", "val", "test")
 Split = Literal["train", "val", "test"]
 BEFORE = 1  # names the stream of what is put before examples
-MAX_TOKENS = 2**14  # inputs in one evaluation batch: long lags come in smaller batches
 
 
 class Batch(NamedTuple):
@@ -174,11 +172,8 @@ class Task(LightningDataModule, ABC):
         for lag in [*asked.lags, 0]:
             size = int(np.clip(MAX_TOKENS // (lag or asked.horizon), 8, 64))
             for first in range(0, asked.n, size):
-                n = min(size, asked.n - first)
-                if lag:
-                    yield first, lag, self.disturbed(asked.seed, "test", lag, first, n)
-                else:
-                    yield first, 0, self.future(self.examples(asked.seed, "test", asked.horizon, first, n))
+                which = asked.seed, "test", lag or asked.horizon, first, min(size, asked.n - first)
+                yield first, lag, self.disturbed(*which) if lag else self.future(self.examples(*which))
 
     def documents(self, asked: Asked) -> list[int]:
         """The document that each target lies in; an example of a synthetic task is one by itself."""
@@ -197,7 +192,7 @@ class Task(LightningDataModule, ABC):
         none = torch.zeros(n, dtype=torch.int64)
         return Disturbed(batch._replace(inputs=longer), inputs, none, none)
 
-    def serve(self, feed: "Feed") -> None:
+    def serve(self, feed: Feed) -> None:
         """Say what the loaders below hand out."""
         self.feed = feed
 
@@ -247,66 +242,7 @@ class Task(LightningDataModule, ABC):
         """This process's rank, and how many share the batch."""
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
-    def _fed(self) -> "Feed":
+    def _fed(self) -> Feed:
         if self.feed is None:
             raise RuntimeError("call serve(feed) before asking a task for its loaders")
         return self.feed
-
-
-@dataclass(frozen=True)
-class Feed:
-    """What a task's loaders hand out. Sizes are global: each rank takes its slice."""
-
-    seed: int
-    batch_size: int
-    train_lags: tuple[int, int]  # inclusive range; equal ends: a fixed lag
-    val_lags: Sequence[int]
-    test_lags: Sequence[int]
-    n_val: int
-    n_test: int
-
-
-class TrainBatches:
-    """Batch i holds the examples i·B … (i+1)·B − 1, all at the lag drawn for batch i."""
-
-    def __init__(self, task: Task, feed: Feed) -> None:
-        self.task, self.feed = task, feed
-
-    def __iter__(self) -> Iterator[Batch]:
-        """This rank's slice of every global batch."""
-        index, size = 0, self.feed.batch_size
-        while True:
-            rank, world = self.task.rank()
-            low, high = (size * r // world for r in (rank, rank + 1))
-            yield self.task.examples(self.feed.seed, "train", self.lag(index), index * size + low, high - low)
-            index += 1
-
-    def lag(self, index: int) -> int:
-        """The lag of batch `index`: log-uniform over the integers of the training range."""
-        low, high = self.feed.train_lags
-        if low == high:
-            return low
-        share = float(Draws((self.feed.seed, len(SPLITS)), index, 1).uniform(1)[0, 0])
-        return int(low * ((high + 1) / low) ** share)
-
-
-def lag_shares(low: int, high: int) -> dict[int, float]:
-    """How often each lag of a training range is drawn."""
-    whole = math.log((high + 1) / low)
-    return {lag: math.log((lag + 1) / lag) / whole for lag in range(low, high + 1)}
-
-
-class EvalBatches:
-    """The first n examples of a split at one lag, in batches that fit in memory; no example is seen twice."""
-
-    def __init__(self, task: Task, feed: Feed, split: Split, lag: int, n: int) -> None:
-        self.task, self.feed, self.lag, self.n = task, feed, lag, n
-        self.split: Split = split
-
-    def __iter__(self) -> Iterator[Batch]:
-        """This rank's share: every example belongs to exactly one rank."""
-        rank, world = self.task.rank()
-        low, high = (self.n * r // world for r in (rank, rank + 1))
-        size = int(np.clip(MAX_TOKENS // self.lag, 1, 256))
-        for first in range(low, high, size):
-            yield self.task.examples(self.feed.seed, self.split, self.lag, first, min(size, high - first))

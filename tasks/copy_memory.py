@@ -52,6 +52,10 @@ class CopyMemory(Task):
         where = torch.arange(lag, lag + self.tokens).repeat(draws.n, 1)
         return Batch(tokens, where, tokens[:, : self.tokens].clone(), torch.full((draws.n,), lag))
 
+    def filler(self, draws: Draws, length: int) -> Tensor:
+        """Blanks."""
+        return torch.full((draws.n, length), self.symbols)
+
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """The first symbols in order; what is no symbol counts as the last one."""
         return inputs[:, : self.tokens].clamp(max=self.symbols - 1)

@@ -46,6 +46,10 @@ class DelayedRecall(Task):
         where = torch.full((draws.n, 1), lag)
         return Batch(tokens, where, tokens[:, :1].clone(), where[:, 0])
 
+    def filler(self, draws: Draws, length: int) -> Tensor:
+        """Distractors."""
+        return torch.from_numpy(self.symbols + draws.below(self.distractors, length))
+
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """The first symbol."""
         return inputs[:, :1].clamp(max=self.symbols - 1)

@@ -80,6 +80,10 @@ class FuzzyRecall(Task):
         symbols[:, :, 1] += half
         return symbols, sizes
 
+    def filler(self, draws: Draws, length: int) -> Tensor:
+        """Distractors."""
+        return torch.from_numpy(2 * self.half + draws.below(self.distractors, length))
+
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """The symbol behind the first return of the keys' symbols that end at each position; 0 where there is none."""
         run, codes = torch.ones_like(inputs, dtype=torch.bool), torch.zeros_like(inputs)

@@ -60,6 +60,10 @@ class Induction(Task):
         targets = torch.from_numpy(inputs[rows, first + 1])
         return Batch(torch.from_numpy(inputs), torch.from_numpy(last), targets, torch.full((draws.n,), lag))
 
+    def filler(self, draws: Draws, length: int) -> Tensor:
+        """Symbols that are not special."""
+        return torch.from_numpy(draws.below(self.special, length))
+
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """The symbol behind the first special one."""
         first = (inputs == self.special).long().argmax(1, keepdim=True)

@@ -53,6 +53,10 @@ class LaggedParity(Task):
         lags = torch.full((draws.n,), lag)
         return Batch(torch.from_numpy(bits), torch.from_numpy(last), torch.from_numpy(targets), lags)
 
+    def filler(self, draws: Draws, length: int) -> Tensor:
+        """Bits without a mark."""
+        return torch.from_numpy(draws.below(2, length))
+
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """The parity of the marked bits and of the bit at each position."""
         marked = (inputs == 3).sum(1, keepdim=True)

@@ -8,10 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tasks.base import SPLITS, Asked, Batch, Disturbed, Split, TaskSpec, at_least, one_of
+from tasks.base import Asked, Batch, Disturbed, Split, TaskSpec, at_least, one_of
 from tasks.blocks import Blocks, target_blocks
 from tasks.corpora import Corpus
 from tasks.draws import Draws
+from tasks.feeds import SPLITS
 from tasks.text_batches import BlockBatches, ResetBatches, scored, windows
 from tasks.text_changes import TextChanges
 from tasks.text_task import TextTask

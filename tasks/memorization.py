@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import SPLITS, Batch, Split, Task, TaskSpec, at_least
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.draws import Draws
+from tasks.feeds import SPLITS
 from tasks.spelling import letters, numbers, spell
 
 

@@ -69,6 +69,10 @@ class Mqar(Task):
         inputs[:, 1 : 2 * pairs : 2] = half + values
         return ask(inputs, keys[:, :, None], values, questions, lag)
 
+    def filler(self, draws: Draws, length: int) -> Tensor:
+        """Values: no key stands before them."""
+        return torch.from_numpy(self.half + draws.below(self.half, length))
+
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """The value behind the pair's key that stands at each position; 0 where no pair has it."""
         keys, values = inputs[:, 0 : 2 * self.pairs : 2], inputs[:, 1 : 2 * self.pairs : 2] - self.half

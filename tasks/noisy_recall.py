@@ -1,6 +1,7 @@
 """Recall amid noise."""
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from tasks.base import Batch, Split, Task, TaskSpec, at_least
@@ -61,6 +62,12 @@ class NoisyRecall(Task):
         np.put_along_axis(inputs, starts, keys, 1)
         np.put_along_axis(inputs, starts + 1, self.half + values, 1)
         return ask(inputs, keys[:, :, None], values, questions, lag)
+
+    def filler(self, draws: Draws, length: int) -> Tensor:
+        """Noise and values, as behind the pairs; no key stands before a value."""
+        noise = 2 * self.half + draws.below(self.noise_vocab, length)
+        values = self.half + draws.below(self.half, length)
+        return torch.from_numpy(np.where(draws.uniform(length) < self.noise, noise, values))
 
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """The value behind the first return of the key that stands at each position; 0 where there is none."""

@@ -67,6 +67,10 @@ class Palindrome(Task):
             torch.from_numpy(inputs), torch.from_numpy(where), torch.from_numpy(targets), torch.full((n,), lag)
         )
 
+    def filler(self, draws: Draws, length: int) -> Tensor:
+        """Symbols further from the centre than any that is asked for."""
+        return torch.from_numpy(draws.below(self.symbols, length))
+
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """1 where every symbol from the marks to each position equals its mirror image."""
         marked = inputs == self.symbols

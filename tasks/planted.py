@@ -7,6 +7,7 @@ from torch import Tensor
 from tasks.base import Batch, Split, TaskSpec
 from tasks.corpora import Corpus
 from tasks.draws import Draws
+from tasks.feeds import SPLITS
 from tasks.fillers import Fillers
 from tasks.text_task import TextTask
 from tasks.tokenizers import Ids, Tokenizer
@@ -15,7 +16,7 @@ VALUES = ("bar", "car", "far", "jar", "mar", "par", "tar", "war")
 CUES = ("door", "lamp", "fish", "milk", "coin", "salt", "bird", "bell")  # no two end alike
 BLANK = "xxx"  # as long as a value
 TOLD = len(BLANK) + 1  # bytes of a value and its line break
-PAIRS = 1  # names the stream of what is told
+PAIRS, BEFORE = 1, 2  # name the streams of what is told and of what is put before it
 
 
 class Planted(TextTask):
@@ -77,26 +78,37 @@ class Planted(TextTask):
 
     def draw(self, draws: Draws, lag: int, split: Split) -> Batch:
         """Inputs (n, L) of as many tokens as the text has, the last of them the question's."""
+        return self._draw(draws, lag, split, by=0)
+
+    def shifted(self, seed: int, split: Split, lag: int, first: int, n: int, by: int) -> Batch:
+        """The same texts with `by` bytes before them: a piece of the split and a line break."""
+        return self._draw(Draws((seed, SPLITS.index(split), lag), first, n), lag, split, by)
+
+    def _draw(self, draws: Draws, lag: int, split: Split, by: int) -> Batch:
         cues, values, place = self._pairs(draws)
         rows, widths = np.arange(draws.n), self.widths[cues]
         asked = widths[rows, place] - TOLD  # bytes of the question
         source = widths.cumsum(1)[rows, place] - TOLD  # the byte where the answer is told, `lag` before the end
-        fillers = self.filler(draws, source + lag - self.spec.min_lag - asked, split)
-        ids = self.tokenizer.encode(self.texts(cues, values, place, fillers))
+        fillers = self.piece(draws, source + lag - self.spec.min_lag - asked, split)
+        texts = self.texts(cues, values, place, fillers)
+        if by:
+            before = self.piece(Draws((*draws.key, BEFORE), draws.first, draws.n), np.full(draws.n, by - 1), split)
+            texts = [b"\n".join(both) for both in zip(before, texts, strict=True)]
+        ids = self.tokenizer.encode(texts)
         sizes = [len(row) for row in ids]
         inputs, lengths = np.zeros((draws.n, max(sizes, default=1)), np.int64), np.array(sizes, np.int64)
         for row, tokens in zip(inputs, ids, strict=True):
             row[: len(tokens)] = tokens
-        head = self.tokenizer.lengths[inputs[:, : self.spec.min_lag]]  # no token is empty
-        before = (head.cumsum(1) > source[:, None]).argmax(1)
+        head = self.tokenizer.lengths[inputs[:, : by + self.spec.min_lag]]  # no token is empty
+        earlier = (head.cumsum(1) > by + source[:, None]).argmax(1)  # tokens
         return Batch(
             torch.from_numpy(inputs),
             torch.from_numpy(lengths[:, None] - 1),
             torch.from_numpy(values[rows, place, None]),
-            torch.from_numpy(lengths - before),
+            torch.from_numpy(lengths - earlier),
         )
 
-    def filler(self, draws: Draws, lengths: Ids, split: Split) -> list[bytes]:
+    def piece(self, draws: Draws, lengths: Ids, split: Split) -> list[bytes]:
         """Random pieces of a split, of `lengths` (n,) bytes."""
         if split not in self._fillers:
             self._fillers[split] = Fillers(self.corpus.split(split), self.cues, split)

@@ -65,6 +65,10 @@ class Reverse(Task):
             torch.full((n,), lag),
         )
 
+    def filler(self, draws: Draws, length: int) -> Tensor:
+        """Blanks."""
+        return torch.full((draws.n, length), self.symbols)
+
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """The i-th symbol from the end at the i-th question."""
         first = (inputs > self.symbols).int().argmax(1, keepdim=True)

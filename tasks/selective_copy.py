@@ -84,6 +84,10 @@ class SelectiveCopy(Task):
             places[taken, i] = high[taken, i] - 1
         return np.sort(np.concatenate([places, source], 1), axis=1)
 
+    def filler(self, draws: Draws, length: int) -> Tensor:
+        """Blanks."""
+        return torch.full((draws.n, length), self.symbols)
+
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """The i-th symbol at the i-th question."""
         start = (inputs > self.symbols).int().argmax(1, keepdim=True)

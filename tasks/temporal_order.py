@@ -57,6 +57,10 @@ class TemporalOrder(Task):
         where = torch.from_numpy(first + lag)
         return Batch(torch.from_numpy(inputs), where, torch.from_numpy(targets), torch.full((draws.n,), lag))
 
+    def filler(self, draws: Draws, length: int) -> Tensor:
+        """Distractors."""
+        return torch.from_numpy(2 + draws.below(self.distractors, length))
+
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """The last marks as a binary number, an X in the place of each that is missing."""
         mark = (inputs < 2).long()

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tasks.base import MAX_TOKENS, SPLITS, Batch, Feed, Split
+from tasks.base import Batch, Split
 from tasks.draws import Draws
+from tasks.feeds import MAX_TOKENS, SPLITS, Feed
 from tasks.tokenizers import Ids
 
 if TYPE_CHECKING:

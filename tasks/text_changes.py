@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tasks.base import MAX_TOKENS, Batch, Disturbed
+from tasks.base import Batch, Disturbed
 from tasks.blocks import Blocks
 from tasks.donors import Donors
+from tasks.feeds import MAX_TOKENS
 from tasks.text_batches import EMPTY
 from tasks.tokenizers import Ids
 

@@ -6,8 +6,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tasks.base import SPLITS, Batch, Split, Task
+from tasks.base import Batch, Split, Task
 from tasks.corpora import Corpus
+from tasks.feeds import SPLITS
 from tasks.token_arrays import TokenArray, token_array
 from tasks.tokenizers import Tokenizer
 

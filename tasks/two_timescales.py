@@ -54,6 +54,12 @@ class TwoTimescales(Task):
         where = torch.cat([torch.arange(first + 1, lag, 2), torch.tensor([lag])]).expand(draws.n, -1)
         return Batch(tokens, where, self.solve(tokens, where), torch.full((draws.n,), lag))
 
+    def filler(self, draws: Draws, length: int) -> Tensor:
+        """Symbols to track, every other one a blank, as ever."""
+        inputs = np.full((draws.n, length), self.blank)
+        inputs[:, length % 2 :: 2] = self.held + draws.below(self.tracked, length // 2)
+        return torch.from_numpy(inputs)
+
     def solve(self, inputs: Tensor, positions: Tensor) -> Tensor:
         """The first symbol where the question stands, elsewhere the symbol before."""
         asked = inputs.gather(1, positions) == self.question

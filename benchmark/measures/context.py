@@ -12,7 +12,8 @@ from benchmark.training import Trained
 from leaderboard.cell import Cell
 from leaderboard.measured import Losses
 from leaderboard.protocol import N_FOREIGN, WIDTH, WINDOW
-from tasks.base import Feed, Task
+from tasks.base import Task
+from tasks.feeds import Feed
 from tasks.language import Language
 from tasks.text_changes import TextChanges
 

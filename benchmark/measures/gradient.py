@@ -13,7 +13,8 @@ from leaderboard.cell import Cell
 from leaderboard.measured import Gradient, Slope
 from leaderboard.protocol import N_TARGETS, WIDTH, WINDOW
 from models.base import GatedModel
-from tasks.base import MAX_TOKENS, Asked, Task
+from tasks.base import Asked, Task
+from tasks.feeds import MAX_TOKENS
 from tasks.language import Language
 from tasks.text_changes import TextChanges
 

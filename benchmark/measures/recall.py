@@ -7,7 +7,8 @@ from benchmark.training import Trained
 from leaderboard.cell import Cell
 from leaderboard.measured import Outcome
 from leaderboard.protocol import EXTENSION, HOLDS, LIMIT
-from tasks.base import Feed, Task
+from tasks.base import Task
+from tasks.feeds import Feed
 
 
 def feed_for(cell: Cell, train_lags: tuple[int, int], val_lags: Sequence[int]) -> Feed:

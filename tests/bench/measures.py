@@ -21,8 +21,9 @@ from benchmark.running import RunOptions
 from benchmark.training import TrainerOptions, fit
 from leaderboard.cell import Cell
 from leaderboard.record import Record
-from tasks.base import Task, TrainBatches
+from tasks.base import Task
 from tasks.delayed_recall import DelayedRecall
+from tasks.feeds import TrainBatches
 
 ROUNDS = 5
 

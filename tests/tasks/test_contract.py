@@ -11,8 +11,9 @@ from scipy.stats import binomtest, chisquare
 from benchmark.cells import needs_text
 from benchmark.registry import entry, load_class, names
 from leaderboard.cell import Part
-from tasks.base import EvalBatches, Feed, Task, TrainBatches
+from tasks.base import Task
 from tasks.delayed_recall import DelayedRecall
+from tasks.feeds import EvalBatches, Feed, TrainBatches
 from tests.tasks.checks import ALPHA, N, correct, probes, without_the_past
 
 LAGS = (1, 2, 3, 8, 31, 64)

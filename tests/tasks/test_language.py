@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.base import SPLITS, Batch, Feed
+from tasks.base import Batch
 from tasks.corpora import Corpus
 from tasks.draws import Draws
+from tasks.feeds import SPLITS, Feed
 from tasks.language import Language
 from tasks.text_batches import BlockBatches, ResetBatches
 from tasks.tokenizers import Bpe, Byte, Char, Ids, Tokenizer

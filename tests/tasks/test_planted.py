@@ -8,8 +8,9 @@ import pytest
 import torch
 from scipy.stats import binomtest, chisquare
 
-from tasks.base import SPLITS, Split
+from tasks.base import Split
 from tasks.corpora import Corpus
+from tasks.feeds import SPLITS
 from tasks.planted import CUES, VALUES, Planted
 from tasks.tokenizers import Bpe, Byte, Char
 from tests.tasks.checks import ALPHA

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.base import SPLITS
 from tasks.corpora import Corpus
+from tasks.feeds import SPLITS
 from tasks.planted import CUES, VALUES, Planted
 from tasks.tokenizers import Bpe, Byte, Char, Ids, Tokenizer
 from tests.tasks.planted_texts import prose, read, texts, write
