@@ -24,6 +24,8 @@ COMMANDS = {
     "run": "train and measure one model on one task",
     "compare": "spans and bits per byte of models at several granularities of one text",
     "cost": "seconds and memory against length, width or state size, with fitted exponents",
+    "profile": "one trained model: all its curves and spans in a figure",
+    "calibrate": "every measure against systems whose span is known",
     "report": "tables and plots again, from the records in a folder",
     **LISTINGS,
 }
@@ -33,9 +35,9 @@ EPILOG = "A name stands for a YAML in configs/; a path to a YAML, or path/to/fil
 def main() -> None:
     """Entry point of `spanbench` and `python -m benchmark`.
 
-    `run` and `cost` work in this very process, and malloc and OpenMP read their settings when a process starts.
+    Some commands work in this very process, and malloc and OpenMP read their settings when a process starts.
     """
-    if sys.argv[1:2] in (["run"], ["cost"]) and environment.missing() and os.name == "posix":
+    if sys.argv[1:2] in (["run"], ["cost"], ["calibrate"]) and environment.missing() and os.name == "posix":
         os.environ.update(environment.missing())
         os.execv(sys.executable, [sys.executable, "-m", "benchmark", *sys.argv[1:]])
     sys.exit(call(sys.argv[1:]))
@@ -154,6 +156,13 @@ def _parsers() -> dict[str, tuple[ArgumentParser, Callable[..., int]]]:
     costs.add_argument("--rounds", type=int, default=5, help="whole sweeps; medians and intervals are over them")
     costs.add_argument("--device", type=str | None, help="cpu or cuda (default: cuda where there is one)")
     costs.add_argument("--output", default="runs", help="table, plot and figures go to OUTPUT/cost")
+    _profile_options(add("profile", _profile))
+    calibrate = add("calibrate", _calibrate)
+    calibrate.add_argument("--output", default="runs", help="checks, page and figures go to OUTPUT/calibration")
+    calibrate.add_argument(
+        "--reduced", type=bool, nargs="?", const=True, default=False, help="fewer checks, on one core"
+    )
+    calibrate.add_argument("--only", type=str | None, help="measures, comma-separated (default: all)")
     report = add("report", _report)
     report.add_argument("folder", help="a folder with records/ in it, such as runs/quick")
     for kind in LISTINGS:
@@ -178,6 +187,27 @@ def _cost(**options: object) -> int:
     from benchmark import cost
 
     return cost.cost(**options)  # pyright: ignore[reportArgumentType]
+
+
+def _profile_options(parser: ArgumentParser) -> None:
+    curves = "recall, loss and gain by context, influence, gradient and gates over one lag axis"
+    parser.description = f"{COMMANDS['profile']}: {curves}."
+    parser.add_argument("run", help="a record (ID.json), a run's folder (cells/ID) or a folder with records/ in it")
+    for what in ("model", "tokenizer", "corpus"):
+        parser.add_argument(f"--{what}", type=str | None, help="which one, where the records have several")
+    parser.add_argument("--output", type=str | None, help="default: profiles/MODEL[@TOKENIZER] beside the records")
+
+
+def _profile(**options: str | None) -> int:
+    from benchmark import profiling
+
+    return profiling.profile(**options)  # pyright: ignore[reportArgumentType]
+
+
+def _calibrate(**options: object) -> int:
+    from benchmark.calibration import command
+
+    return command.calibrate(**options)  # pyright: ignore[reportArgumentType]
 
 
 def _report(folder: str) -> int:

@@ -44,6 +44,30 @@ def cell_parser() -> ArgumentParser:
             base, name, as_group=False, skip=FROM_TEXT, required=needed, help=what[name], metavar="NAME"
         )
     parser.add_argument("--corpus", type=str | None, help="sympy, files:PATH, … (text tasks; default sympy)")
+    _add_question(parser)
+    parser.add_argument("--seed", type=int, default=0, help="of weights and data")
+    parser.add_argument(
+        "--n-params",
+        type=str | None,
+        help="the widest model with at most so many parameters, e.g. 100k; widths are those that its heads divide",
+    )
+    parser.add_argument("--precision", type=PRECISIONS, default="32-true", help="as in Lightning")
+    parser.add_class_arguments(Budget, "budget")
+    parser.add_argument(
+        "--compile",
+        type=bool,
+        default=False,
+        help="run the model through torch.compile: seconds to minutes at the start, most where a recurrence is a loop",
+    )
+    parser.add_class_arguments(TrainerOptions, "trainer", skip={"compile"})
+    for action in parser._actions:
+        if action.dest in ("budget", "trainer") or any(option.endswith(".help") for option in action.option_strings):
+            action.help = SUPPRESS  # what goes through `resolve` is asked of the listings
+    return parser
+
+
+def _add_question(parser: ArgumentParser) -> None:
+    """What is asked of the model."""
     parser.add_argument(
         "--regime",
         type=Literal["learn", "retain", "language"] | None,
@@ -68,25 +92,6 @@ def cell_parser() -> ArgumentParser:
         help="language: the longest context scored, T or more (default: 4 T, less where documents are not that long)",
     )
     parser.add_argument("--bisect", type=bool, default=False, help="learn: refine the edge to a quarter octave")
-    parser.add_argument("--seed", type=int, default=0, help="of weights and data")
-    parser.add_argument(
-        "--n-params",
-        type=str | None,
-        help="the widest model with at most so many parameters, e.g. 100k; widths are those that its heads divide",
-    )
-    parser.add_argument("--precision", type=PRECISIONS, default="32-true", help="as in Lightning")
-    parser.add_class_arguments(Budget, "budget")
-    parser.add_argument(
-        "--compile",
-        type=bool,
-        default=False,
-        help="run the model through torch.compile: seconds to minutes at the start, most where a recurrence is a loop",
-    )
-    parser.add_class_arguments(TrainerOptions, "trainer", skip={"compile"})
-    for action in parser._actions:
-        if action.dest in ("budget", "trainer") or any(option.endswith(".help") for option in action.option_strings):
-            action.help = SUPPRESS  # what goes through `resolve` is asked of the listings
-    return parser
 
 
 def make_cell(argv: Sequence[str], parser: ArgumentParser) -> tuple[Cell, TrainerOptions, dict[str, Any]]:
@@ -121,15 +126,20 @@ def _part(name: str, options: dict[str, Any], places: dict[str, str]) -> Part:
 
 def _default_lags(task: Part, tokenizer: Part | None, corpus: Corpus | None, regime: str) -> list[int]:
     """As DEFAULT_LAGS has them, or longer where the task cannot be so short. Raises UsageError."""
-    try:
-        least = task_of(task, tokenizer, corpus).spec.min_lag
-    except (ValueError, TypeError, OSError) as error:
-        raise UsageError(f"--task {task.name}: {error}") from None
+    least = _built(task, tokenizer, corpus).spec.min_lag
     usual = (DEFAULT_LAGS if corpus is None else DEFAULT_TEXT_LAGS)[regime]
     if regime == "retain":
         low, high = usual
         return [max(low, least), max(high, 4 * least)]
     return [lag for lag in usual if lag >= least] or [least]
+
+
+def _built(task: Part, tokenizer: Part | None, corpus: Corpus | None) -> Task:
+    """The task that these make. Raises UsageError."""
+    try:
+        return task_of(task, tokenizer, corpus)
+    except (ValueError, TypeError, OSError) as error:
+        raise UsageError(f"--task {task.name}: {error}") from None
 
 
 def _regime(task: Part, asked: str | None) -> str:
@@ -188,7 +198,7 @@ def _cell(options: dict[str, Any], places: dict[str, str]) -> Cell:
         shared["measures"] = _measures(options["measures"], shared["regime"])
         shared["c_max"] = options["c_max"]
         if options["c_max"] is None and "context" in shared["measures"]:
-            shared["c_max"] = _c_max(task_of(task, tokenizer, corpus), max(shared["lags"]))
+            shared["c_max"] = _c_max(_built(task, tokenizer, corpus), max(shared["lags"]))
         return Cell(model=model, task=task, tokenizer=tokenizer, corpus=corpus, **shared)
     except ValidationError as error:
         first = error.errors()[0]

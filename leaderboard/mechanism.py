@@ -26,7 +26,8 @@ Context span: the longest context whose last doubling still brings ε = {EPSILON
 simultaneous limits. Influence, √KL of a prediction when the past is changed at one lag: the last lag with \
 {100 * FAINT:g}% of the greatest, and the lag within which {100 * MASS:g}% of the sum lies. Gradients of the loss by \
 lag: exponential (ρ a token) or a power law (ℓ^−α). Audit of recall at T/4: memory, drift (lost when the source comes \
-later) or fragile (lost in noise of the state's own size). n/a: does not apply."""
+later: by a clock, or by holding only what comes first, which are the same where training never began otherwise) or \
+fragile (lost in noise of the state's own size). n/a: does not apply."""
 
 
 def mechanism_table(groups: Sequence[Group], blocked: Mapping[str, str]) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from leaderboard.cautions import cautions
@@ -18,23 +18,28 @@ Fact = tuple[str, list[str]]
 
 def page(found: Comparison, title: str, svg: bytes | None) -> str:
     """index.html. Every name in it is escaped; `svg` is the figure, put inline."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("page.html").render(
+    return template("page.html").render(
         title=title,
         arm=found.arm,
         findings=findings(found),
         questions=open_questions(found),
         cautions=cautions(found),
-        figure=_inline(svg) if svg else None,
+        figure=inline(svg) if svg else None,
         sheets=sheets(found),
         marks=MARKS.replace("`", ""),
         facts=provenance(found),
     )
 
 
-def _inline(svg: bytes) -> Markup:
+def template(name: str) -> Template:
+    """A page of this folder; what is filled in is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template(name)
+
+
+def inline(svg: bytes) -> Markup:
     """The drawing without the head of its file."""
     text = svg.decode()
     return Markup(text[text.index("<svg") :])  # of our own making; matplotlib escapes the names in it

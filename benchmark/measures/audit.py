@@ -26,9 +26,9 @@ NO_STATE = "the model has no state of its own to look into: it does not run one 
 def audit(lit: LitSequence, task: Task, cell: Cell) -> Audit:
     """Ask at a quarter of T whether the source may stand anywhere and the state be disturbed, and read it up to T.
 
-    What cannot be asked is skipped, with its reason.
+    What cannot be asked is skipped, with its reason. Weights of half precision become float32, as they are.
     """
-    lit.eval()
+    lit.float().eval()
     lag = max(task.spec.min_lag, cell.horizon // 4)
     batch = task.examples(cell.seed, "test", lag, 0, N_AUDIT)
     found = {

@@ -255,6 +255,16 @@ def test_an_audit_is_the_same_every_time_and_draws_from_no_global_stream() -> No
     assert one != audit(lit, RECALL, retain(seed=1))
 
 
+def test_weights_of_half_precision_are_audited_in_full() -> None:
+    task, lit = Adding(), lit_of(Gru(dim=8), Adding())
+    halved = lit.bfloat16().state_dict()
+    found = audit(lit, task, retain())
+    full = lit_of(Gru(dim=8), Adding())
+    full.load_state_dict({name: weights.float() for name, weights in halved.items()})
+    assert found == audit(full, task, retain())
+    assert found.perturbed is not None
+
+
 def test_what_cannot_be_asked_is_skipped_with_its_reason() -> None:
     found = audit(lit_of(Transformer(dim=16, layers=1), Latch()), Latch(), retain(16))
     assert (found.shifted, found.perturbed, found.decoded) == ([], None, [])

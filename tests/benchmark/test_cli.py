@@ -83,7 +83,8 @@ def test_run_then_done_before_then_report(tmp_path: Path, capsys: pytest.Capture
     assert again.curve == record.curve
     assert call(["report", str(tmp_path / "run")]) == 0
     made_files = {path.name for path in (tmp_path / "run").iterdir() if path.is_file()}
-    assert made_files == {"table.md", "table.csv", "costs.csv", "recall.png", "recall.svg"}
+    figures = {f"{name}.{kind}" for name in ("recall", "learning_cost") for kind in ("png", "svg")}
+    assert made_files == {"table.md", "table.csv", "costs.csv"} | figures
 
 
 WRONG = [

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -47,9 +48,28 @@ def test_two_ranks_score_the_blocks_of_one_in_their_order(tmp_path: Path) -> Non
     text = "--task", "language", "--task.block", "32", "--corpus", f"files:{tmp_path / 'text.txt'}", "--lags", "16,64"
     one, two = by_one_and_by_two(tmp_path, *text, "--tokenizer", "bpe-300")
     assert one.blocks == two.blocks
-    assert [losses.context for losses in one.losses] == [16, 64]
+    assert [losses.context for losses in one.losses if not losses.foreign] == [
+        4,
+        6,
+        8,
+        12,
+        16,
+        24,
+        32,
+        48,
+        64,
+        128,
+        256,
+    ]
     for a, b in zip(one.losses, two.losses, strict=True):
         assert len(a.nats) == 33
         assert None not in a.nats
-        assert a.n_tokens == b.n_tokens
+        assert (a.n_tokens, a.context_tokens) == (b.n_tokens, b.context_tokens)
         assert b.nats == pytest.approx(a.nats, rel=0.02)
+    assert one.influence is not None
+    assert two.influence is not None
+    for a, b in zip(one.influence.curve, two.influence.curve, strict=True):
+        assert b.lag_sum == a.lag_sum
+        assert fmean(x for x in b.amplitudes if x is not None) == pytest.approx(
+            fmean(x for x in a.amplitudes if x is not None), rel=0.05, abs=1e-5
+        )
