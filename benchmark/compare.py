@@ -24,7 +24,13 @@ from leaderboard.comparison import comparison_terminal, write_comparison
 
 Arm = Literal["bytes", "tokens"]
 OWN = {  # of each regime: its task, and how its options differ from those of `spanbench run`
-    "language": {"task": "language", "budget.sequences": "2400", "budget.batch_size": "16", "budget.n_val": "64"},
+    "language": {
+        "task": "language",
+        "budget.sequences": "2400",
+        "budget.batch_size": "16",
+        "budget.n_val": "64",
+        "budget.n_test": "270",
+    },
     "learn": {
         "task": "planted",
         "budget.sequences": "4800",

@@ -107,13 +107,16 @@ def _ends(low: float | None, high: float | None) -> str:
 def read_calibration(path: Path) -> Calibration:
     """Read and check calibration.json. Raises ValueError naming the file and the first thing wrong with it."""
     try:
-        return Calibration.model_validate_json(path.read_bytes())
+        found = Calibration.model_validate_json(path.read_bytes())
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(key) for key in first["loc"]) or "the whole file"
         raise ValueError(f"{path}: not a calibration: {where}: {first['msg']}") from None
+    if found.revision != REVISION:
+        raise ValueError(f"{path}: of revision {found.revision} of the protocol, which is at {REVISION}")
+    return found
 
 
 def blocked(calibration: Calibration) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from leaderboard.calibration import Calibration
+from leaderboard.calibration import MEASURES, Calibration
 from leaderboard.decomposition import SOURCES
 from leaderboard.granularity import text_panels
 from leaderboard.groups import Group
@@ -42,9 +42,11 @@ def vouched(calibration: Calibration | None) -> str:
         return "Not checked here: `spanbench calibrate` holds every measure against systems whose span is known."
     passed = sum(check.passed for check in calibration.checks)
     reduced = ", the reduced set" * calibration.reduced
+    missing = [name for name in MEASURES if all(check.measure != name for check in calibration.checks)]
     return (
         f"Measures were held against systems whose span is known: {passed} of {len(calibration.checks)} checks passed"
         f"{reduced} (protocol revision {calibration.revision}, commit {calibration.commit or 'unknown'})."
+        + (f" Not checked: {', '.join(missing)}." if missing else "")
     )
 
 
