@@ -14,6 +14,7 @@ from leaderboard.calibration import Calibration, blocked, read_calibration
 from leaderboard.curves import strength
 from leaderboard.groups import group
 from leaderboard.measured import Outcome
+from leaderboard.mechanism import mechanism_lines
 from leaderboard.record import Facts, Record, read_records
 from leaderboard.report import write_report
 from leaderboard.spans import measure_span
@@ -69,6 +70,8 @@ def print_cell(console: Console, record: Record, path: Path, note: str) -> None:
         console.print(_span(record), markup=False, **plain)
     if record.facts and record.losses:
         console.print(_losses(record, record.facts))
+    for line in mechanism_lines(*group([record])):
+        console.print(line, markup=False, **plain)
     console.print(f"record: {path}", **plain)
     if note:
         console.print(note, **plain)

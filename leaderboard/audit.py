@@ -62,7 +62,8 @@ class Verdict:
         found = [f"{name} {_signed(-getattr(self, name).value)}" for name in self.rests_on]
         if "linear" not in self.skipped and self.s >= REACHED:
             found.append("not linear" if self.linear_to is None else f"linear to {self.linear_to}")
-        notes = [", ".join(found)] * bool(found) + [f"{name}: {why}" for name, why in self.skipped.items()]
+        reasons = {why: [name for name in self.skipped if self.skipped[name] == why] for why in self.skipped.values()}
+        notes = [", ".join(found)] * bool(found) + [f"{', '.join(those)}: {why}" for why, those in reasons.items()]
         alone = f" by the {self.rests_on[0]} test alone" if len(self.rests_on) == 1 else ""
         return f"{self.word or self.reason}{alone}" + (f" ({'; '.join(notes)})" if notes else "")
 

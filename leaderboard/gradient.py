@@ -40,11 +40,14 @@ class Shape:
 
     @property
     def explodes(self) -> bool:
-        """Whether gradients grow with the lag: ρ above 1 by all of its interval."""
+        """Whether gradients grow with the lag: ρ above 1 by all of its interval.
+
+        Unstable dynamics do so; of a recall task that is solved at short lags, the loss may instead.
+        """
         return self.rho_low is not None and self.rho_low > 1
 
     def text(self) -> str:
-        """`ρ = 0.990 [0.989, 0.991], exponential`, `α = 1.00 [0.95, 1.05], power law`, `explodes: ρ = 1.020 …`."""
+        """`ρ = 0.990 [0.989, 0.991], exponential`, `α = 1.00 [0.95, 1.05], power law`, `grows: ρ = 1.020 …`."""
         if self.rho is None:
             return self.reason or "–"
         if self.name == "power law":
@@ -52,7 +55,7 @@ class Shape:
         else:
             near = int(np.floor(np.log10(max(abs(1 - self.rho), 1e-6)) + 1e-9))
             core = _rate("ρ", (self.rho, self.rho_low, self.rho_high), max(3, 1 - near))  # two figures of 1 − ρ
-        return f"{'explodes: ' * self.explodes}{core}, {self.name}"
+        return f"{'grows: ' * self.explodes}{core}, {self.name}"
 
 
 @dataclass(frozen=True)

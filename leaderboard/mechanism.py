@@ -1,5 +1,6 @@
 """The mechanism table: what else was measured of each trained model than the regime's own question."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -25,9 +26,10 @@ NOTE = f"""\
 Context span: the longest context whose last doubling still brings ε = {EPSILON:g} bits per byte, its interval that of \
 simultaneous limits. Influence, √KL of a prediction when the past is changed at one lag: the last lag with \
 {100 * FAINT:g}% of the greatest, and the lag within which {100 * MASS:g}% of the sum lies. Gradients of the loss by \
-lag: exponential (ρ a token) or a power law (ℓ^−α). Audit of recall at T/4: memory, drift (lost when the source comes \
-later: by a clock, or by holding only what comes first, which are the same where training never began otherwise) or \
-fragile (lost in noise of the state's own size). n/a: does not apply."""
+lag: exponential (ρ a token) or a power law (ℓ^−α); they grow in unstable dynamics and, after training, where a recall \
+task is solved at short lags alone, since the loss grows. Audit of recall at T/4: memory, drift (lost when the source \
+comes later: by a clock, or by holding only what comes first, which are the same where training never began otherwise) \
+or fragile (lost in noise of the state's own size). n/a: does not apply."""
 
 
 def mechanism_table(groups: Sequence[Group], blocked: Mapping[str, str]) -> str | None:
@@ -67,12 +69,22 @@ def _cell(group: Group, column: str, blocked: Mapping[str, str]) -> str:
     return verdict.text() if verdict else "–"
 
 
+def mechanism_lines(group: Group) -> list[str]:
+    """One cell's, a line a figure; what does not apply with its reason."""
+    taken = {name for r in group.records for name in r.cell.measures}
+    said = [f"{column}: {_cell(group, column, {})}" for column, measure in COLUMNS.items() if measure in taken]
+    return [line for line in said if not line.endswith(("n/a", "–"))] + skipped_notes([group])
+
+
 def skipped_notes(groups: Sequence[Group]) -> list[str]:
     """Why measures do not apply, a sentence each."""
-    found = {
-        (g.measure.panel, skipped.measure): skipped.reason for g in groups for r in g.records for skipped in r.skipped
-    }
-    return [f"{measure} does not apply to {panel}: {reason}." for (panel, measure), reason in sorted(found.items())]
+    found = defaultdict[tuple[str, str], set[str]](set)
+    for panel, skipped in ((g.measure.panel, each) for g in groups for r in g.records for each in r.skipped):
+        found[panel, skipped.reason].add(skipped.measure)
+    return [
+        f"{', '.join(sorted(those))}: not applicable to {panel}: {reason}."
+        for (panel, reason), those in sorted(found.items())
+    ]
 
 
 def mechanism_rows(groups: Sequence[Group]) -> list[dict[str, object]]:

@@ -19,7 +19,7 @@ from tasks.base import Batch, Task
 from tasks.feeds import MAX_TOKENS
 
 ROWS = 128  # examples at once, whose states do not outgrow a cache
-NO_STATE = "the model has no state of its own to look into: it does not run one input at a time"
+NO_STATE = "no state to look into, the model does not stream"
 
 
 @torch.inference_mode()

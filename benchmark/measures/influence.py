@@ -19,7 +19,8 @@ def influence(lit: LitSequence, task: Task, cell: Cell) -> Influence:
     the longest context.
     """
     if cell.regime == "language":
-        lags = half_octaves(1, max(1, cell.horizon - WIDTH + 1))
+        last = max(1, cell.horizon - WIDTH + 1)
+        lags = sorted({*half_octaves(1, last), last})
     else:
         lags = half_octaves(cell.lags[0], EXTENSION * cell.horizon)
     return moved_by_lag(lit, task, Asked(cell.seed, lags, N_TARGETS, cell.horizon, WIDTH, WINDOW))

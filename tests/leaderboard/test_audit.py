@@ -153,7 +153,7 @@ def test_what_was_skipped_is_named() -> None:
     found = verdict(audited(1.0, [1.0, 0.98], None, {}, skipped={"perturbed": why, "decoded": why}))
     assert found.word == "memory"
     assert found.rests_on == ("shift",)
-    assert found.text() == f"memory by the shift test alone (shift −0.02; noise: {why}; linear: {why})"
+    assert found.text() == f"memory by the shift test alone (shift −0.02; noise, linear: {why})"
 
 
 def test_without_either_test_there_is_no_word() -> None:

@@ -124,7 +124,7 @@ def test_texts() -> None:
     scatter = np.exp(rng.normal(0, 0.2, (64, len(LAGS))))
     assert shape(LAGS, scatter * 0.99**LAGS).text().startswith("ρ = 0.99")
     assert shape(LAGS, scatter * 0.99**LAGS).text().endswith("], exponential")
-    assert shape(LAGS, scatter * 1.02**LAGS).text().startswith("explodes: ρ = 1.0")
+    assert shape(LAGS, scatter * 1.02**LAGS).text().startswith("grows: ρ = 1.0")
     assert shape(LAGS, scatter / LAGS).text().endswith("], power law")
     assert shape(LONG, np.ones((4, 1)) * 0.9996**LONG).text() == "ρ = 0.99960 [0.99960, 0.99960], exponential"
 
