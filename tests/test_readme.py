@@ -39,8 +39,11 @@ def test_every_command_is_one_that_works(line: str, beside_the_model: Path) -> N
         assert table_named(*words).cells()
     elif command == "compare":
         assert what_is_asked(words)[0].cells()
-    elif command == "report":  # of what an earlier line made
+    elif command in ("report", "profile"):  # of what an earlier line made
         assert any(f"runs/{made}" == words[0] for made in ("run", *names("tables")))
+    elif command == "calibrate":
+        small = ["--reduced", "--only", "gradient", "--output", str(beside_the_model)]
+        assert call([command, *words, *small]) == 0
     elif command == "cost":  # the README's, made small
         small = ["--length", "32", "--dim", "16", "--rounds", "1", "--output", str(beside_the_model)]
         assert call([command, *words, *small]) == 0

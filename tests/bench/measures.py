@@ -11,14 +11,16 @@ from pathlib import Path
 
 import torch
 
-from benchmark.cells import build_model
+from benchmark.cells import build_model, build_task
 from benchmark.environment import WORKER_ENVIRONMENT
+from benchmark.extras import extras, scored_contexts
 from benchmark.lit_sequence import LitSequence
+from benchmark.measures.context import block_losses
 from benchmark.measures.recall import feed_for
 from benchmark.options import cell_parser, make_cell
 from benchmark.pool import run_cells
 from benchmark.running import RunOptions
-from benchmark.training import TrainerOptions, fit
+from benchmark.training import Trained, TrainerOptions, fit
 from leaderboard.cell import Cell
 from leaderboard.record import Record
 from tasks.base import Task
@@ -84,6 +86,34 @@ def plain_loop(lit: LitSequence, task: Task, feed: object, n: int) -> None:
         torch.nn.utils.clip_grad_norm_(lit.parameters(), 1.0)
         optimizer.step()
         scheduler.step()
+
+
+def measures_share() -> str:
+    """Context with reliance, influence and gradient of an LSTM on text, T = 1024 bytes, against its training.
+
+    The training is the default one, of which a twentieth is timed.
+    """
+    torch.set_num_threads(1)
+    words = ("--model", "lstm", "--task", "language", "--tokenizer", "byte", "--lags", "1024")
+    whole = cell(*words).budget.sequences
+    given = cell(*words, "--budget.sequences", str(whole // 20), "--budget.val_every", "20")
+    task, feed = build_task(given), feed_for(given, (1024, 1024), (1024,))
+    found: list[Trained] = []
+
+    def train() -> None:
+        found.append(
+            fit(
+                given, build_model(given), task, feed, stop_when_solved=False, suffix="", loggers=[],
+                options=TrainerOptions(), progress=lambda what, share: None,
+            )
+        )  # fmt: skip
+
+    def measure() -> None:
+        block_losses(found[-1], task, feed, scored_contexts(given, task))
+        list(extras(given, task, found[-1]))
+
+    training, measuring = alternate(lambda: clock(train), lambda: clock(measure), rounds=1)
+    return f"{measuring:.0f} s against {20 * training:.0f} s: {measuring / (20 * training):.2f}"
 
 
 def two_workers() -> str:
@@ -153,6 +183,7 @@ def spanbench(*words: str, rounds: int = ROUNDS) -> str:
 TOP = Path(__file__).resolve().parent.parent.parent
 BENCHES: dict[str, tuple[Callable[[], str], str]] = {
     "training step, ours / bare torch": (loop_overhead, "≤ 1.10 at 5 ms and more"),
+    "all measures of a text cell / its training": (measures_share, "≤ 1.0"),
     "two workers / two threads": (two_workers, "≥ 1.25 times"),
     "spanbench --help": (lambda: spanbench("--help"), "≤ 1 s"),
     **{
