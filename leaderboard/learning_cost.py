@@ -8,6 +8,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import StrMethodFormatter
 
 from leaderboard.curves import finished
 from leaderboard.groups import Group
@@ -105,8 +106,7 @@ def _panel(ax: Axes, members: Sequence[Group], look: Mapping[str, dict[str, Any]
             marks: dict[str, Any] = how | {"markerfacecolor": face, "markersize": 5, "linestyle": "none"}
             ax.plot(cost.lag, cost.sequences or budget, zorder=3, **marks)
     ax.set_xscale("log", base=2)
-    ax.set_yscale("log", base=2)
-    ax.set_ylim(top=max(budgets) * 1.6)
+    ax.set_ylim(0, max(budgets) * 1.12)
     log2_ticks(ax.xaxis, min(lags), max(lags))
-    log2_ticks(ax.yaxis, *ax.get_ylim(), most=6)
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     ax.set_xlabel(f"lag ({members[0].span.unit})")
