@@ -20,7 +20,7 @@ from benchmark.reporting import calibration_beside
 from benchmark.running import RunOptions
 from benchmark.tracking import default_mode
 from leaderboard.cell import Budget, Cell
-from leaderboard.comparison import comparison_terminal, write_comparison
+from leaderboard.comparison.comparison import comparison_terminal, write_comparison
 
 Arm = Literal["bytes", "tokens"]
 OWN = {  # of each regime: its task, and how its options differ from those of `spanbench run`

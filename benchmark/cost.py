@@ -14,9 +14,9 @@ from benchmark.parsing import check_output
 from benchmark.registry import UsageError, load_class, unknown
 from benchmark.stopwatch import Subject
 from leaderboard.cell import Part
-from leaderboard.costs import HEADER, Axis, CostPoint, CostStudy, draw, markdown, rows, table_csv
-from leaderboard.plots import render
 from leaderboard.record import write_atomically
+from leaderboard.reports.costs import HEADER, Axis, CostPoint, CostStudy, draw, markdown, rows, table_csv
+from leaderboard.reports.plots import render
 
 
 def cost(

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from leaderboard.cell import Cell
-from leaderboard.headline import headline
 from leaderboard.record import Record
+from leaderboard.reports.headline import headline
 
 
 def title(cell: Cell) -> str:

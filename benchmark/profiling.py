@@ -10,11 +10,11 @@ from rich.text import Text
 
 from benchmark.parsing import check_output
 from benchmark.registry import UsageError
-from leaderboard.plots import render
-from leaderboard.profile import PANELS, Line, choose, lines_of
-from leaderboard.profile_plot import draw_profile
-from leaderboard.profile_table import facts_of, gaps_of, heading, notes_of, profile_markdown, rows_of, table_of
 from leaderboard.record import Record, read_record, read_records, write_atomically
+from leaderboard.reports.plots import render
+from leaderboard.reports.profile import PANELS, Line, choose, lines_of
+from leaderboard.reports.profile_plot import draw_profile
+from leaderboard.reports.profile_table import facts_of, gaps_of, heading, notes_of, profile_markdown, rows_of, table_of
 
 
 def profile(run: str, model: str | None, tokenizer: str | None, corpus: str | None, output: str | None) -> int:

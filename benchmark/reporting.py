@@ -9,16 +9,16 @@ from rich.table import Table
 
 from benchmark.display import duration, title
 from benchmark.registry import UsageError
-from leaderboard.bits import measure_bits
 from leaderboard.calibration import Calibration, blocked, read_calibration
-from leaderboard.curves import strength
 from leaderboard.groups import group
 from leaderboard.measured import Outcome
-from leaderboard.mechanism import mechanism_lines
 from leaderboard.record import Facts, Record, read_records
-from leaderboard.report import write_report
-from leaderboard.spans import measure_span
-from leaderboard.tables import terminal
+from leaderboard.reports.mechanism import mechanism_lines
+from leaderboard.reports.report import write_report
+from leaderboard.reports.tables import terminal
+from leaderboard.statistics.bits import measure_bits
+from leaderboard.statistics.curves import strength
+from leaderboard.statistics.spans import measure_span
 
 
 def report(folder: str) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from benchmark.budget import n_bytes
-from leaderboard.costs import CostPoint
+from leaderboard.reports.costs import CostPoint
 from models.base import SequenceModel, StreamingModel
 
 TOKENS = 32  # streamed inputs that one timing averages over

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
-from leaderboard.bits import measure_bits
 from leaderboard.cell import Cell
-from leaderboard.plots import draw_curve
 from leaderboard.record import Record
-from leaderboard.spans import measure_span
+from leaderboard.reports.plots import draw_curve
+from leaderboard.statistics.bits import measure_bits
+from leaderboard.statistics.spans import measure_span
 
 Mode = Literal["online", "offline", "disabled"]
 

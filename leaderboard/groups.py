@@ -9,11 +9,11 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from leaderboard.bits import Mask
 from leaderboard.cell import Cell, Corpus, Part
-from leaderboard.kinds import Kind, kind_of
 from leaderboard.record import Record
-from leaderboard.spans import Span
+from leaderboard.statistics.bits import Mask
+from leaderboard.statistics.kinds import Kind, kind_of
+from leaderboard.statistics.spans import Span
 
 Flat = dict[str, str]
 

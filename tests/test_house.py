@@ -48,7 +48,7 @@ def test_files_and_functions_fit_on_a_screen(path: Path) -> None:
 def test_the_record_side_and_the_front_door_do_without_torch() -> None:
     """leaderboard/ works on a machine without torch, and --help and listings do not wait for it."""
     code = (
-        "import sys; import leaderboard.report, leaderboard.tables, benchmark.cli; "
+        "import sys; import leaderboard.reports.report, leaderboard.reports.tables, benchmark.cli; "
         "benchmark.cli.call(['--help']); benchmark.cli.call(['tasks']); "
         "assert 'torch' not in sys.modules and 'lightning' not in sys.modules"
     )

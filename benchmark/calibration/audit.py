@@ -5,8 +5,8 @@ from functools import partial
 from benchmark.calibration.frozen import Checked, cell_of, record_of
 from benchmark.calibration.systems import Held, legible
 from benchmark.measures.audit import audit
-from leaderboard.audit import audit_verdict
 from leaderboard.calibration import number, word
+from leaderboard.statistics.audit import audit_verdict
 from tasks.delayed_recall import DelayedRecall
 
 HORIZON = 64

@@ -14,7 +14,7 @@ from benchmark.display import duration
 from benchmark.parsing import check_output
 from benchmark.registry import unknown
 from leaderboard.calibration import HEADER, MEASURES, Calibration, Check, Name, Trace, blocked, row, summary
-from leaderboard.calibration_page import write_calibration
+from leaderboard.reports.calibration_page import write_calibration
 
 PROCESSES = 2
 

@@ -13,11 +13,11 @@ from benchmark.measures.context import block_losses, foreign_losses
 from benchmark.measures.recall import feed_for
 from leaderboard.calibration import Trace, number
 from leaderboard.cell import Budget, Cell
-from leaderboard.context import ContextCurve, context_curve, read_span
 from leaderboard.measured import Losses
 from leaderboard.protocol import AGREES, C_MAX, COVERS, EPSILON, FALSE, MANY
 from leaderboard.record import Record
-from leaderboard.simultaneous import simultaneous
+from leaderboard.statistics.context import ContextCurve, context_curve, read_span
+from leaderboard.statistics.simultaneous import simultaneous
 from tasks.language import Language
 from tasks.tokenizers import Byte
 

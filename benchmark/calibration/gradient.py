@@ -12,8 +12,8 @@ from benchmark.calibration.systems import GAIN, Dense, Leaky, PowerLaw, Unstable
 from benchmark.lit_sequence import LitSequence
 from benchmark.measures.gradient import gradient
 from leaderboard.calibration import Trace, number, word
-from leaderboard.gradient import Profile, gradient_profile
 from leaderboard.protocol import AGREES
+from leaderboard.statistics.gradient import Profile, gradient_profile
 from models.base import SequenceModel
 from models.linear import Linear
 from models.transformer_xl import TransformerXl

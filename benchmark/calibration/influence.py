@@ -13,11 +13,11 @@ from benchmark.lit_sequence import LitSequence
 from benchmark.measures.influence import influence, moved_by_lag
 from benchmark.measures.recall import half_octaves
 from leaderboard.calibration import Check, Trace, number, word
-from leaderboard.influence import faint_span, influence_curve, mass_span
 from leaderboard.measured import Influence, Moved
 from leaderboard.protocol import AGREES, COVERS, FAINT, LEAK, MASS
 from leaderboard.record import Record
-from leaderboard.spans import Span
+from leaderboard.statistics.influence import faint_span, influence_curve, mass_span
+from leaderboard.statistics.spans import Span
 from models.base import SequenceModel
 from models.bidirectional import Bidirectional
 from models.linear import Linear

@@ -6,11 +6,11 @@ from benchmark.calibration.frozen import SEEDS, Checked
 from benchmark.calibration.recall import retained
 from benchmark.calibration.sources import Prose
 from leaderboard.calibration import Check, Trace, number, word
-from leaderboard.curves import Array, log2_span
-from leaderboard.decomposition import SOURCES, decompose
-from leaderboard.elasticity import Points, elasticity, slope
 from leaderboard.protocol import COVERS, REACHED, TRACE, TRIALS
-from leaderboard.spans import measure_span
+from leaderboard.statistics.curves import Array, log2_span
+from leaderboard.statistics.decomposition import SOURCES, decompose
+from leaderboard.statistics.elasticity import Points, elasticity, slope
+from leaderboard.statistics.spans import measure_span
 from tasks.planted import Planted
 from tasks.tokenizers import Bpe, Byte, Tokenizer
 

@@ -8,10 +8,10 @@ from benchmark.calibration.systems import Windowed
 from benchmark.measures.recall import feed_for, recall_at, retention_curve
 from leaderboard.calibration import Trace, number, word
 from leaderboard.cell import Budget
-from leaderboard.curves import log2_span, seed_curve, t_interval
 from leaderboard.protocol import COVERS, TRIALS
 from leaderboard.record import Record
-from leaderboard.spans import measure_span
+from leaderboard.statistics.curves import log2_span, seed_curve, t_interval
+from leaderboard.statistics.spans import measure_span
 from tasks.base import Task
 from tasks.delayed_recall import DelayedRecall
 from tasks.planted import Planted

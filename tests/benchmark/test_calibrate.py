@@ -10,7 +10,7 @@ import torch
 from benchmark.calibration.jobs import PARTS, Job, done, jobs, run
 from benchmark.cli import call
 from leaderboard.calibration import MEASURES, Calibration, Check, Name, blocked, read_calibration
-from leaderboard.calibration_page import write_calibration
+from leaderboard.reports.calibration_page import write_calibration
 
 
 @pytest.fixture(scope="module")
@@ -78,12 +78,12 @@ def first_failure(real: Any) -> Any:
 
 
 TAMPERED: list[tuple[Name, str, str, Any]] = [
-    ("recall", "windows", "leaderboard.spans.log2_span", lambda real: lambda *args: real(*args) + 1),
-    ("context", "curves", "leaderboard.context._largest", first_failure),
+    ("recall", "windows", "leaderboard.statistics.spans.log2_span", lambda real: lambda *args: real(*args) + 1),
+    ("context", "curves", "leaderboard.statistics.context._largest", first_failure),
     ("influence", "linear", "benchmark.measures.influence.amplitude", squared),
     ("gradient", "shapes", "benchmark.measures.gradient.slopes", squared),
     ("audit", "verdicts", "benchmark.measures.audit.displaced", lambda real: lambda state, *args: state),
-    ("joint", "slopes", "leaderboard.elasticity.censored_slopes", halved),
+    ("joint", "slopes", "leaderboard.statistics.elasticity.censored_slopes", halved),
 ]
 
 

@@ -8,7 +8,7 @@ import torch
 
 from benchmark.cli import call
 from benchmark.stopwatch import Subject, peak_bytes
-from leaderboard.costs import CostStudy, exponents
+from leaderboard.reports.costs import CostStudy, exponents
 from models.linear import Linear
 from models.lstm import Lstm
 from models.tcn import Tcn

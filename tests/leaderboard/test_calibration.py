@@ -17,7 +17,7 @@ from leaderboard.calibration import (
     summary,
     word,
 )
-from leaderboard.calibration_page import calibration_page, markdown, write_calibration
+from leaderboard.reports.calibration_page import calibration_page, markdown, write_calibration
 
 GOOD = [
     number("recall", "window", "span S", 76.0, 60, 80, "75"),

@@ -1,0 +1,1 @@
+"""Models at several granularities of one text: what was found, and what cannot be concluded."""

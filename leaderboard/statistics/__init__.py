@@ -1,0 +1,1 @@
+"""What records say: spans, curves and shapes, with intervals and tests. No tables, no figures."""

@@ -1,0 +1,218 @@
+"""Spans: what the seeds of one cell say together, with t intervals over seeds and censoring at the grid's ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from leaderboard.protocol import EXTENSION, FIRM, REACHED, TRACE
+from leaderboard.record import Record
+from leaderboard.statistics.curves import (
+    common_curve,
+    finished,
+    log2_span,
+    seed_curve,
+    step_around,
+    t_interval,
+    to_tokens,
+)
+
+Censor = Literal["none", "above", "open", "below", "not learned", "failed"]
+Limits = tuple[float | None, float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Span:
+    """What the seeds of one cell say together. Lags in `unit`; limits at 95%; None: not to be had.
+
+    `value` is the geometric mean over seeds or, where `censor` says so, the grid's end that bounds it.
+    """
+
+    unit: Literal[
+        "steps", "bytes", "tokens", "none"
+    ]  # none: a task without a single source has a score by length alone
+    horizon: int  # T
+    first_lag: int
+    last_lag: int  # C
+    n_seeds: int  # finished, the ones averaged
+    n_diverged: int
+    n_failed: int
+    censor: Censor = "failed"
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    tokens: float | None = None  # value, low and high in tokens
+    tokens_low: float | None = None
+    tokens_high: float | None = None
+    s85: int | None = None
+    recall: float | None = None  # mean of s over the grid, in [0, 1]
+    recall_low: float | None = None
+    recall_high: float | None = None
+    s_first: float | None = None  # s at the shortest lag
+    log2_seeds: tuple[float, ...] = ()  # log2 S, a seed each, never beyond the grid's ends
+    receptive_field: int | None = None  # inputs an output can depend on; None: no bound
+    exploratory: bool = False  # of text: the documents are too few
+
+    @property
+    def extrapolated(self) -> bool:
+        """Whether the span lies beyond the longest lag met in training."""
+        return self.value is not None and self.value > self.horizon
+
+    def text(self, tokens: bool = False) -> str:
+        """`64 [45, 91]`, `> 512`, `[91, ∞)`, `< 16`, `not learned`, `64 (1 seed)`, `diverged 3/3`.
+
+        `*` marks extrapolation, `†` few documents. A limit outside the grid prints as a bound; `≥` is an open interval
+        of one seed. `–` is a span that was not measured.
+        """
+        notes = self._in_tokens() if tokens else []
+        notes += ["1 seed"] if self.n_seeds == 1 else []
+        notes += ["no interval"] if self.n_seeds > 1 and self.value is not None and self.low is None else []
+        marks = "*" * self.extrapolated + "†" * (self.exploratory and self.censor != "failed")
+        core = self._core() + marks + (f" ({', '.join(notes)})" if notes else "")
+        return "; ".join([core] * (self.n_seeds > 0) + failures(self.n_seeds, self.n_diverged, self.n_failed))
+
+    def _core(self) -> str:
+        if self.unit == "none":
+            return _score(self.recall, self.recall_low, self.recall_high)
+        if self.value is None:
+            return "not learned" if self.censor == "not learned" else "–"
+        if self.censor in ("above", "below") and not self._vague:
+            return f"{'>' if self.censor == 'above' else '<'} {_number(self.value)}"
+        if self.low is None or self.high is None:
+            return f"{'≥ ' * (self.censor == 'open')}{_number(self.value)}"
+        low = f"< {self.first_lag}" if self.low < self.first_lag else _number(self.low)
+        if np.isinf(self.high):
+            return f"[{low}, ∞)"
+        high = f"> {self.last_lag}" if self.high > self.last_lag else _number(self.high)
+        return f"{_number(self.value)} [{low}, {high}]" if self.censor == "none" else f"[{low}, {high}]"
+
+    @property
+    def _vague(self) -> bool:
+        """Whether the interval of a span beyond one end of the grid reaches back into it."""
+        limit = self.low if self.censor == "above" else self.high
+        return limit is not None and limit != self.value
+
+    def _in_tokens(self) -> list[str]:
+        """The span in tokens, or the bound that the interval leaves where it is open."""
+        sign, shown = {"above": "> ", "below": "< "}.get(self.censor, ""), self.tokens
+        if self.censor == "open" or (self.censor == "above" and self._vague):
+            sign, shown = "≥ ", self.tokens if self.tokens_low is None else self.tokens_low
+        elif self.censor == "below" and self._vague:
+            sign, shown = "≤ ", self.tokens_high
+        return [f"{sign}{_number(shown)} tokens"] if shown and np.isfinite(shown) else []
+
+
+def failures(n_seeds: int, n_diverged: int, n_failed: int) -> list[str]:
+    """`diverged 1/3`, `failed 1/3`: what is left out of the averages."""
+    seeds = n_seeds + n_diverged + n_failed
+    return [f"{name} {n}/{seeds}" for name, n in {"diverged": n_diverged, "failed": n_failed}.items() if n]
+
+
+def _number(lag: float) -> str:
+    return f"{lag:.0f}" if lag >= 9.95 else f"{lag:.1f}".removesuffix(".0")
+
+
+def _score(mean: float | None, low: float | None, high: float | None) -> str:
+    if mean is None:
+        return "–"
+    return f"{mean:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low is not None and high is not None else "")
+
+
+def measure_span(records: Sequence[Record]) -> Span:
+    """The span of one cell from its seeds. Only finished ones are averaged; the others are counted.
+
+    Raises ValueError for text to predict (regime language), which has bits per byte instead.
+    """
+    if records[0].cell.regime == "language":
+        raise ValueError(f"record {records[0].id}: regime language has no span")
+    cell, ok = records[0].cell, finished(records)
+    facts = next((r.facts for r in [*ok, *records] if r.facts), None)
+    lags = [lag for r in ok for lag in seed_curve(r)[0]] or cell.lags
+    span = Span(
+        unit=facts.lag_unit if facts else "steps",
+        horizon=cell.horizon,
+        first_lag=int(min(lags)),
+        last_lag=int(max(lags)),
+        n_seeds=len(ok),
+        n_diverged=sum(r.status == "diverged" for r in records),
+        n_failed=sum(r.status == "failed" for r in records),
+        receptive_field=facts.receptive_field if facts else None,
+    )
+    if not ok:
+        return span
+    if span.unit == "none":
+        return _with_score(replace(span, censor="none"), ok)
+    return _with_tokens(_with_score(_with_interval(span, ok), ok), ok)
+
+
+def _with_interval(span: Span, ok: list[Record]) -> Span:
+    curves = [seed_curve(r) for r in ok]
+    log2_seeds = [float(log2_span(np.log2(lags), s)) for lags, s in curves]
+    least = max(step_around(np.log2(lags), at) for (lags, _), at in zip(curves, log2_seeds, strict=True)) / 2
+    centre = float(np.mean(log2_seeds))
+    half = float(t_interval(log2_seeds, least)[1]) if len(ok) > 1 else None
+    at_last = np.mean([s[-1] if lags[-1] == span.last_lag else 0.0 for lags, s in curves])
+    at_own_last = np.mean([s[-1] for _, s in curves])
+    at_first = np.mean([s[0] for _, s in curves])
+    overall = np.mean([s.mean() for _, s in curves])
+    censor: Censor = "none"
+    if at_first < TRACE and (2**centre < span.first_lag or overall < TRACE):
+        censor = "not learned"
+    elif at_last >= REACHED:
+        censor = "above"
+    elif 2**centre < span.first_lag:
+        censor = "below"
+    elif at_own_last >= TRACE:
+        censor = "open"
+    value, low, high = _limits(span, censor, centre, half)
+    return replace(span, censor=censor, value=value, low=low, high=high, log2_seeds=tuple(log2_seeds))
+
+
+def _limits(span: Span, censor: Censor, centre: float, half: float | None) -> Limits:
+    """The span and its limits; a bound where censored, an infinite limit where open."""
+    low, high = (None, None) if half is None else (2 ** (centre - half), 2 ** (centre + half))
+    bounds: dict[Censor, Limits] = {
+        "not learned": (None, None, None),
+        "above": (float(span.last_lag), float(span.last_lag), np.inf),
+        "below": (float(span.first_lag), 0.0, float(span.first_lag)),
+        "open": (2**centre, low, np.inf),
+    }
+    return bounds.get(censor, (2**centre, low, high))
+
+
+def _with_score(span: Span, ok: list[Record]) -> Span:
+    """Add the recall score, s at the shortest lag and S85.
+
+    The score's grid is one that every seed of every model shares: the octaves to climb, or the lags up to 4 T.
+    """
+    lags, s = common_curve(ok)
+    cell, s = ok[0].cell, np.clip(s, 0, 1)
+    shared = np.isin(lags, cell.lags) if cell.regime == "learn" else lags <= EXTENSION * cell.horizon
+    scores = s[:, shared].mean(axis=1)
+    recall, first = float(scores.mean()), float(np.mean([seed_curve(r)[1][0] for r in ok]))
+    if len(ok) == 1:
+        return replace(span, recall=recall, s_first=first)
+    half = float(t_interval(scores)[1])
+    mean, margin = t_interval(s.T)
+    firm = int(np.argmin([*(mean - margin >= FIRM), False]))  # how many lags, from the shortest, are firm
+    return replace(
+        span,
+        recall=recall,
+        recall_low=max(0.0, recall - half),
+        recall_high=min(1.0, recall + half),
+        s_first=first,
+        s85=int(lags[firm - 1]) if firm else None,
+    )
+
+
+def _with_tokens(span: Span, ok: list[Record]) -> Span:
+    """Add the span in tokens, where lags are bytes."""
+    if span.unit != "bytes":
+        return span
+
+    def tokens(n_bytes: float | None) -> float | None:
+        value = np.nan if n_bytes is None else float(to_tokens(ok, n_bytes))
+        return None if np.isnan(value) else value
+
+    return replace(span, tokens=tokens(span.value), tokens_low=tokens(span.low), tokens_high=tokens(span.high))
