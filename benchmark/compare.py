@@ -26,7 +26,7 @@ Arm = Literal["bytes", "tokens"]
 OWN = {  # of each regime: its task, and how its options differ from those of `spanbench run`
     "language": {
         "task": "language",
-        "budget.sequences": "2400",
+        "budget.sequences": "9600",
         "budget.batch_size": "16",
         "budget.n_val": "64",
         "budget.n_test": "270",

@@ -36,6 +36,12 @@ def test_imports_run_one_way(path: Path) -> None:
         assert "torch" not in imported(path)
 
 
+@pytest.mark.parametrize("path", sorted((TOP / "leaderboard" / "statistics").glob("*.py")), ids=lambda path: path.name)
+def test_statistics_know_no_tables_or_figures(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not any(room in text for room in ("leaderboard.reports", "leaderboard.comparison", "matplotlib", "rich"))
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(TOP)))
 def test_files_and_functions_fit_on_a_screen(path: Path) -> None:
     text = path.read_text(encoding="utf-8")

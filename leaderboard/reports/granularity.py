@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from leaderboard.groups import Group
-from leaderboard.reports.plots import GREY, STYLE, legend, log2_ticks, looks, panels
+from leaderboard.reports.plots import GREY, STYLE, leftmost, legend, log2_ticks, looks, panels
 
 JITTER = 0.012  # of the log κ axis' width, between neighbouring models
 SAME = 0.05  # of the width: granularities closer than this share a tick
@@ -38,7 +38,7 @@ def draw_granularity(groups: Sequence[Group]) -> Figure | None:
         figure, axes = panels(len(found), height=3.1, width=3.7)
         for ax, (panel, members) in zip(axes, found.items(), strict=True):
             span_panel(ax, panel, members, look)
-        for ax in axes[:: min(len(axes), 3)]:
+        for ax in leftmost(axes):
             ax.set_ylabel("span (bytes)")
         shown = [g for members in found.values() for g in members]
         handles = [Line2D([], [], label=model, **look[model]) for model in sorted({g.model for g in shown})]

@@ -12,7 +12,7 @@ from matplotlib.ticker import StrMethodFormatter
 
 from leaderboard.groups import Group
 from leaderboard.record import Record
-from leaderboard.reports.plots import GREY, STYLE, legend, log2_ticks, looks, panels
+from leaderboard.reports.plots import GREY, STYLE, leftmost, legend, log2_ticks, looks, panels
 from leaderboard.reports.tables import measures_of, pipes
 from leaderboard.statistics.curves import finished
 
@@ -86,7 +86,7 @@ def draw_learning_cost(groups: Sequence[Group]) -> Figure | None:
         for ax, measure in zip(axes, measures, strict=True):
             _panel(ax, [g for g in groups if g.measure == measure], look)
             ax.set_title(measure.label, loc="left")
-        for ax in axes[:: min(len(axes), 3)]:
+        for ax in leftmost(axes):
             ax.set_ylabel("sequences to learn it")
         legend(figure, [Line2D([], [], label=model, **how) for model, how in look.items()])
     return figure

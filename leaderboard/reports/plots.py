@@ -52,9 +52,19 @@ def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
     return file.getvalue()
 
 
+def in_a_row(count: int) -> int:
+    """How many of `count` panels stand beside each other."""
+    return 2 if count == 4 else min(count, 3)
+
+
+def leftmost(axes: Sequence[Axes]) -> Sequence[Axes]:
+    """The first of every row."""
+    return axes[:: in_a_row(len(axes))]
+
+
 def panels(count: int, width: float = 3.4, height: float = 2.7) -> tuple[Figure, list[Axes]]:
     """A figure of `count` equal axes, at most three in a row, with room for a legend below."""
-    columns = min(count, 3)
+    columns = in_a_row(count)
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(max(width * columns, 4.4), height * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
@@ -109,7 +119,7 @@ def draw_recall(groups: Sequence[Group]) -> Figure | None:
             ax.set_title(measure.label, loc="left")
             _recall_axes(ax, members[0].measure.horizon, [r for g in members for r in finished(g.records)])
             ax.set_xlabel(_axis(members[0].span.unit))
-        for ax in axes[:: min(len(axes), 3)]:
+        for ax in leftmost(axes):
             ax.set_ylabel("recall s")
         handles = [Line2D([], [], label=model, **how) for model, how in look.items()]
         if any(g.span.receptive_field is not None for g in groups):
