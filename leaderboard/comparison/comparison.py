@@ -10,11 +10,11 @@ from rich.text import Text
 from leaderboard.calibration import Calibration, blocked
 from leaderboard.comparison.cautions import cautions
 from leaderboard.comparison.compared import Arm, Comparison, compared
+from leaderboard.comparison.comparison_page import page
 from leaderboard.comparison.comparison_plots import draw_comparison
 from leaderboard.comparison.comparison_tables import Sheet, comparison_csv, effects_csv, sheets
 from leaderboard.comparison.findings import findings, open_questions
 from leaderboard.record import Record, write_atomically
-from leaderboard.reports.page import page
 from leaderboard.reports.plots import render
 from leaderboard.reports.sheets import costs_csv
 from leaderboard.reports.tables import BITS, MARKS, escaped, pipes

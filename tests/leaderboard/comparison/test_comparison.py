@@ -14,10 +14,10 @@ from leaderboard.cell import Corpus
 from leaderboard.comparison.cautions import cautions
 from leaderboard.comparison.compared import Comparison, compared
 from leaderboard.comparison.comparison import comparison_markdown, comparison_terminal, write_comparison
+from leaderboard.comparison.comparison_page import page
 from leaderboard.comparison.comparison_tables import comparison_csv, sheets
 from leaderboard.comparison.findings import findings, open_questions
 from leaderboard.record import Record
-from leaderboard.reports.page import page
 from tests.leaderboard.synthetic_records import KAPPAS, MODELS, budget, comparison, language, part, record
 
 NAMES = {
