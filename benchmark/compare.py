@@ -28,8 +28,7 @@ OWN = {  # of each regime: its task, and how its options differ from those of `s
         "task": "language",
         "budget.sequences": "9600",
         "budget.batch_size": "16",
-        "budget.n_val": "64",
-        "budget.n_test": "270",
+        "budget.n_test": "540",
     },
     "learn": {
         "task": "planted",

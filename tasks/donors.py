@@ -30,6 +30,8 @@ class Donors:
 
         They are drawn from `key`. Where `document` is given they come from one document, and not from that one.
         """
+        if not len(ids):
+            return None
         n, n_bytes = len(ids), int(self.lengths[ids].sum())
         rng = np.random.default_rng(key)
         for place in rng.permutation(len(self.ids)):
@@ -46,3 +48,7 @@ class Donors:
                 at = found[rng.integers(len(found))]
                 return self.ids[place][at : at + n]
         return None
+
+    def some(self, n: int, key: tuple[int, ...]) -> Ids:
+        """n ids, each drawn by itself from `key`."""
+        return np.random.default_rng(key).choice(np.concatenate(self.ids), n)

@@ -31,7 +31,8 @@ class Language(TextTask):
     hold windows of the context and a block, T + `block`, the others twice as many of half the length, and so on down
     to an eighth: as many bytes in every batch, and short contexts are nothing new to a model. Scored are blocks of
     `block` bytes or a little more, between words, the same for every model, tokenizer, context and seed: each token of
-    a block given exactly the context before the block, and the block so far. context=12, block=4
+    a block given exactly the context before the block, and the block so far. The shorter the block, the less of what it
+    is given is the block itself. context=12, block=4
 
         context  to be or not
         block                 to be
@@ -42,7 +43,7 @@ class Language(TextTask):
     regimes = ("language",)
     encoded = SPLITS
 
-    def __init__(self, corpus: Corpus, tokenizer: Tokenizer, arm: Arm = "bytes", block: int = 128) -> None:
+    def __init__(self, corpus: Corpus, tokenizer: Tokenizer, arm: Arm = "bytes", block: int = 32) -> None:
         one_of(get_args(Arm), arm=arm)
         at_least(1, block=block)
         super().__init__(corpus, tokenizer)

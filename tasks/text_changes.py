@@ -79,16 +79,15 @@ class TextChanges:
         return stop - int(np.searchsorted(upto, self.width)) - 1, stop
 
     def future(self, batch: Batch, first: int) -> Disturbed:
-        """What follows the last target that is asked for."""
-        inputs = batch.inputs.clone()
-        for row in range(len(inputs)):
-            asked = int((batch.targets[row] >= 0).sum())
-            if asked:
-                start = int(batch.positions[row, asked - 1]) + 1
-                other = self.donors.like(inputs[row, start:].numpy(), (first + row, 0))
-                inputs[row, start:] = inputs[row, start:].flip(0) if other is None else torch.from_numpy(other)
-        none = torch.zeros(len(inputs), dtype=torch.int64)
-        return Disturbed(batch, inputs, none, none)
+        """The same with something behind all that is asked for, and with something else there."""
+        n, length = batch.inputs.shape
+        last = batch.positions.masked_fill(batch.targets < 0, -1).amax(1, keepdim=True)  # −1: nothing is asked for
+        behind = torch.arange(length + self.width) > last  # (B, L + width)
+        own = torch.nn.functional.pad(batch.inputs, (0, self.width))
+        one, other = (self.donors.some(behind.numel(), (first, which)).reshape(behind.shape) for which in range(2))
+        inputs = [torch.where(behind, torch.from_numpy(run), own) for run in (one, other)]
+        none = torch.zeros(n, dtype=torch.int64)
+        return Disturbed(batch._replace(inputs=inputs[0]), inputs[1], none, none)
 
     def foreign(self, blocks: Blocks, first: int, whole: Batch, near: Batch) -> Batch:
         """`near` with as many tokens and bytes of another document before it as `whole` has of its own.

@@ -78,14 +78,19 @@ def test_what_is_watched_begins_in_the_window(task: Language) -> None:
 def test_the_future_lies_behind_all_that_is_watched(task: Language) -> None:
     moved = 0
     for _, lag, changed in task.disturbances(asked(4)):
-        if lag:
-            continue
-        for row in range(len(changed.inputs)):
+        for row in range(len(changed.inputs)) if lag == 0 else ():
             last = int(changed.batch.positions[row].masked_fill(changed.batch.targets[row] < 0, -1).max())
-            places = (changed.batch.inputs[row] != changed.inputs[row]).nonzero().flatten().tolist()
-            assert all(place > last for place in places)
-            moved += bool(places)
+            places = (changed.batch.inputs[row] != changed.inputs[row]).nonzero().flatten()
+            assert (places > last).all()
+            moved += len(places) > 0
     assert moved > 6
+
+
+def test_a_block_that_is_watched_whole_has_a_future_all_the_same() -> None:
+    task = Language(Prose(), TOKENIZERS["bpe-300"], block=4)
+    asked_for = Asked(0, (4,), 12, CONTEXT, WIDTH, 100)
+    (changed,) = [changed for _, lag, changed in task.disturbances(asked_for) if lag == 0]
+    assert (changed.batch.inputs != changed.inputs).any(1).all()
 
 
 def documents_with(task: Language, text: bytes) -> set[int]:
@@ -130,6 +135,7 @@ def test_donors_fit_and_depend_on_what_is_asked_alone() -> None:
     assert task.tokenizer.lengths[found].sum() == task.tokenizer.lengths[ids].sum()
     assert documents_with(task, task.tokenizer.decode(found)) - {3}
     assert first.like(np.zeros(10**6, np.int64), (1,)) is None  # no stretch is that long
+    assert first.like(ids[:0], (1,)) is None
 
 
 def test_rows_that_ask_nothing_stay_as_they_are() -> None:
