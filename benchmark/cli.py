@@ -162,7 +162,9 @@ def _parsers() -> dict[str, tuple[ArgumentParser, Callable[..., int]]]:
     calibrate.add_argument(
         "--reduced", type=bool, nargs="?", const=True, default=False, help="fewer checks, on one core"
     )
-    calibrate.add_argument("--only", type=str | None, help="measures, comma-separated (default: all)")
+    calibrate.add_argument(
+        "--only", type=str | None, help="measures, comma-separated, to OUTPUT/calibration-part (default: all)"
+    )
     report = add("report", _report)
     report.add_argument("folder", help="a folder with records/ in it, such as runs/quick")
     for kind in LISTINGS:

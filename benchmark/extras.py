@@ -17,12 +17,13 @@ def extras(cell: Cell, task: Task, trained: Trained) -> Iterator[Found]:
     """The cell's further measures, or why one does not apply. In full precision, on the device of the training."""
     lit = trained.lit.to(trained.trainer.strategy.root_device)
     for name in cell.measures:
-        reason = not_applicable(name, task)
+        reason = not_applicable(task)
         if reason:
             yield Skipped(measure=name, reason=reason)
         elif name == "context":
             assert isinstance(task, Language)
-            yield from foreign_losses(lit, task, cell, octaves_below(cell, task))
+            others = task.corpus.n_documents("test") > 1  # reliance asks for another document's text
+            yield from foreign_losses(lit, task, cell, octaves_below(cell, task) if others else [])
         elif name == "influence":
             yield influence(lit, task, cell)
         elif name == "gradient":
@@ -31,12 +32,10 @@ def extras(cell: Cell, task: Task, trained: Trained) -> Iterator[Found]:
             yield audit(lit, task, cell)
 
 
-def not_applicable(name: str, task: Task) -> str | None:
-    """Why a measure cannot be taken on a task; None where it can."""
+def not_applicable(task: Task) -> str | None:
+    """Why no further measure can be taken on a task; None where all can."""
     if task.spec.lag_unit == "none":
         return "the task has no single source whose distance could be varied"
-    if name == "context" and isinstance(task, Language) and task.corpus.n_documents("test") < 2:
-        return "reliance asks for another document's text, and the test split has one document"
     return None
 
 

@@ -156,6 +156,8 @@ def _measures(asked: list[str] | None, regime: str) -> list[str]:
     if asked is None:
         return list(possible)
     every = sorted({name for names in EXTRAS.values() for name in names})
+    if "none" in asked and len(asked) > 1:
+        raise UsageError(f"--measures: none stands alone, got {','.join(asked)}")
     for name in asked if asked != ["none"] else ():
         if name not in every:
             raise unknown("measure", name, [*every, "none"])

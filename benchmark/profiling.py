@@ -10,6 +10,8 @@ from rich.text import Text
 
 from benchmark.parsing import check_output
 from benchmark.registry import UsageError
+from benchmark.reporting import calibration_beside
+from leaderboard.calibration import blocked
 from leaderboard.record import Record, read_record, read_records, write_atomically
 from leaderboard.reports.plots import render
 from leaderboard.reports.profile import PANELS, Line, choose, lines_of
@@ -35,6 +37,9 @@ def profile(run: str, model: str | None, tokenizer: str | None, corpus: str | No
         write_atomically(place / name, data)
     console = Console()
     show(console, lines)
+    calibration = calibration_beside(folder)
+    for measure, reason in (blocked(calibration) if calibration else {}).items():
+        console.print(f"{measure} failed its calibration: {reason}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"written to {place}: {', '.join(files)}", highlight=False, soft_wrap=True)
     return 0
 

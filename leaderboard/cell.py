@@ -102,8 +102,10 @@ class Cell(Strict):
             raise ValueError(f"bisect belongs to the learn regime, not to {self.regime}")
         if self.regime == "retain" and len(self.lags) != 2:
             raise ValueError(f"lags of a retain cell are two, the shortest and the longest (T), got {self.lags}")
-        if self.c_max is not None and (self.regime != "language" or self.c_max < self.horizon):
-            raise ValueError(f"c_max belongs to the language regime, T ({self.horizon}) or more, got {self.c_max}")
+        if self.c_max is not None and "context" not in self.measures:
+            raise ValueError(f"c_max is for the context measure of the language regime alone, got {self.c_max}")
+        if self.c_max is not None and self.c_max < self.horizon:
+            raise ValueError(f"c_max must be T ({self.horizon}) or more, got {self.c_max}")
         return self
 
     @model_validator(mode="after")

@@ -106,8 +106,10 @@ def read_record(path: Path) -> Record:
         first = error.errors()[0]
         where = ".".join(str(key) for key in first["loc"]) or "the whole file"
         raise ValueError(f"{path}: not a record: {where}: {first['msg']}") from None
-    if record.id != record.cell.id or record.id != path.stem:
+    if record.id != record.cell.id:
         raise ValueError(f"{path}: not a record: id {record.id} does not belong to its cell ({record.cell.id})")
+    if record.id != path.stem:
+        raise ValueError(f"{path}: not a record: the file of record {record.id} must be called {record.id}.json")
     return record
 
 

@@ -43,8 +43,8 @@ def target_blocks(text: NDArray[np.uint8], ends: Offsets, n: int, size: int, roo
     if not free.any():
         longest = int((ends - begins).max())
         raise ValueError(
-            f"no document is long enough: {room} bytes of context and blocks of {size} need {room + 3 * size + 1} "
-            f"bytes, the longest has {longest}"
+            f"no document is long enough: {room} bytes of context and room to place blocks of {size} need "
+            f"{room + 3 * size + 1} bytes, the longest has {longest}"
         )
     shares = _shares(-(-free // (3 * size)), n)
     documents = np.repeat(np.arange(len(ends)), shares)

@@ -22,7 +22,7 @@ PROCESSES = 2
 def calibrate(output: str, reduced: bool, only: str | None) -> int:
     """Check, print, write OUTPUT/calibration. Exit code 1 where a check fails. Raises UsageError."""
     measures = asked(only)
-    folder = Path(output) / "calibration"
+    folder = Path(output) / ("calibration" if only is None else "calibration-part")  # a part vouches for nothing
     check_output(folder)
     console, begin = Console(highlight=False), time.monotonic()
     found: list[Check | Trace] = []
@@ -51,7 +51,7 @@ def calibrate(output: str, reduced: bool, only: str | None) -> int:
 
 def asked(only: str | None) -> list[Name]:
     """The measures that --only names, or all. Raises UsageError."""
-    names = only.split(",") if only else list(MEASURES)
+    names = list(MEASURES) if only is None else only.split(",")
     for name in names:
         if name not in MEASURES:
             raise unknown("measure", name, MEASURES)

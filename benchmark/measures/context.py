@@ -19,14 +19,14 @@ from tasks.text_changes import TextChanges
 
 
 def contexts(shortest: int, horizon: int, c_max: int) -> list[int]:
-    """T and 3/4 T, halved as long as they are no shorter than `shortest`, and T doubled up to `c_max`.
+    """T and 3/4 T, halved as long as they are no shorter than `shortest`; T doubled as far as `c_max`, and that itself.
 
     Half octaves, but for rounding; of every context but the shortest two the half is there too.
 
     >>> contexts(4, 64, 256)
     [4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 256]
     """
-    found = {horizon << k for k in range(math.floor(math.log2(c_max / horizon)) + 1)}
+    found = {c_max, *(horizon << k for k in range(math.floor(math.log2(c_max / horizon)) + 1))}
     for context in (horizon, 3 * horizon // 4):
         while context >= shortest:
             found.add(context)

@@ -90,11 +90,12 @@ def recall_targets(task: Task, cell: Cell) -> Iterator[Targets]:
 
 
 def text_targets(task: Language, cell: Cell) -> Iterator[Targets]:
-    """The first token of target blocks, after context T; every row is looked at as far back as all of them go."""
+    """The first token of target blocks, after context T; those with few tokens in it are left out."""
     blocks = task.targets(Asked(cell.seed, (), N_TARGETS, cell.horizon, WIDTH, WINDOW))
     batches = list(TextChanges(task, WIDTH, WINDOW).batches(blocks, cell.horizon))
-    kept = [batch.targets[:, 0] >= 0 for _, batch in batches]
-    least = min(int(batch.lag_tokens[rows].min()) for (_, batch), rows in zip(batches, kept, strict=True) if rows.any())
+    found = torch.cat([batch.lag_tokens[batch.targets[:, 0] >= 0] for _, batch in batches])
+    least = int(found.sort().values[len(found) // 4])  # tokens before a block: of three quarters of them at least
+    kept = [(batch.targets[:, 0] >= 0) & (batch.lag_tokens >= least) for _, batch in batches]
     lags = half_octaves(1, least)
     lengths = torch.from_numpy(task.tokenizer.lengths)
     for (first, batch), rows in zip(batches, kept, strict=True):

@@ -135,7 +135,7 @@ def _unknown(found: Comparison, regime: str, model: str) -> str:
     groups = [group for m, _, group in found.of(regime) if m == model and group.span.n_seeds]
     if (gamma is not None and gamma.value is not None) or not groups:
         return ""
-    why, more = _why(groups), f"how tokenization changes its {SPANS[regime]}"
+    why, more = _why(groups, regime), f"how tokenization changes its {SPANS[regime]}"
     if gamma is None:
         return f"{model}: a single granularity does not say {more}."
     if gamma.n_granularities < ENOUGH:
@@ -144,7 +144,7 @@ def _unknown(found: Comparison, regime: str, model: str) -> str:
     return f"{model}: {more} {can}{why}."
 
 
-def _why(groups: Sequence[Group]) -> str:
+def _why(groups: Sequence[Group], regime: str) -> str:
     """What censors these spans, and the remedy."""
     n = len(groups)
     above = sum(group.span.censor in ("above", "open") for group in groups)
@@ -155,7 +155,9 @@ def _why(groups: Sequence[Group]) -> str:
         parts.append(f"{whom} the end of the grid, or may: longer lags are needed")
     if below:
         whom = "no span is learned" if below == n else f"{below} of {n} spans are not learned"
-        parts.append(f"{whom} at the shortest lags: shorter ones, or more training, are needed")
+        told = f"{whom} at the shortest lags: shorter ones, or more training, are needed"
+        gained = f"{below} of {n} models gain less than ε by any doubling: more training is needed"
+        parts.append(gained if regime == "language" else told)
     return "; " * bool(parts) + "; ".join(parts)
 
 

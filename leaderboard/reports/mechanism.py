@@ -60,7 +60,8 @@ def _cell(group: Group, column: str, blocked: Mapping[str, str]) -> str:
         return group.span.text(tokens=coarse(group))
     if measure == "influence":
         span = faint_span(records) if column.startswith("influence") else mass_span(records)
-        return span.text(tokens=coarse(group))
+        curve = influence_curve(records)
+        return span.text(tokens=coarse(group)) + ", reads ahead" * (curve is not None and curve.leaks)
     if measure == "gradient":
         profile = gradient_profile(records)
         told = profile and (profile.shape_after if column.endswith("training") else profile.shape_before)
@@ -87,9 +88,11 @@ def skipped_notes(groups: Sequence[Group]) -> list[str]:
     ]
 
 
-def mechanism_rows(groups: Sequence[Group]) -> list[dict[str, object]]:
+def mechanism_rows(groups: Sequence[Group], blocked: Mapping[str, str]) -> list[dict[str, object]]:
     """Every number of the mechanism table, and the context span for every ε of the protocol, a line each, for CSV."""
-    parts = (_context_figures, _influence_figures, _gradient_figures, _audit_figures)
+    figures = (_context_figures, _influence_figures, _gradient_figures, _audit_figures)
+    named = zip(("context", "influence", "gradient", "audit"), figures, strict=True)
+    parts = [part for measure, part in named if measure not in blocked]
     return [
         {"model": g.model, "measure": g.measure.label, "tokenizer": g.measure.tokenizer, "figure": name}
         | dict(zip(("value", "low", "high", "note"), (*rest, None, None, None), strict=False))

@@ -20,6 +20,7 @@ from leaderboard.statistics.curves import common_curve, finished, seed_curve
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"]  # Okabe and Ito, less yellow
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "h"]
 GREY = "0.45"
+LOWEST = -0.08  # of s in a figure: what lies below is drawn there
 KINDS: tuple[Literal["png"], Literal["svg"]] = ("png", "svg")
 STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -151,10 +152,19 @@ def _curves(ax: Axes, records: Sequence[Record], how: dict[str, Any]) -> None:
     seeds = finished(records)
     if len(seeds) > 1:
         for record in seeds:
-            ax.plot(*seed_curve(record), color=how["color"], linewidth=0.6, alpha=0.35, zorder=2)
+            seed_lags, own = seed_curve(record)
+            ax.plot(seed_lags, np.maximum(own, LOWEST), color=how["color"], linewidth=0.6, alpha=0.35, zorder=2)
     if seeds:
         lags, s = common_curve(seeds)
-        ax.plot(lags, s.mean(axis=0), markeredgecolor="white", markeredgewidth=0.4, zorder=3, clip_on=False, **how)
+        ax.plot(
+            lags,
+            np.maximum(s.mean(axis=0), LOWEST),
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+            zorder=3,
+            clip_on=False,
+            **how,
+        )
 
 
 def _bound(ax: Axes, group: Group, colour: str) -> None:
@@ -171,7 +181,7 @@ def _recall_axes(ax: Axes, horizon: int, seeds: Sequence[Record]) -> None:
     low, high = lags.min(), max(lags.max(), horizon)
     ax.set_xscale("log", base=2)
     ax.set_xlim(low / 1.15, high * 1.15)
-    ax.set_ylim(-0.08, 1.06)
+    ax.set_ylim(LOWEST, 1.06)
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
     log2_ticks(ax.xaxis, low, high)
     ax.axhline(0, color=GREY, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)

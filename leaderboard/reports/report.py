@@ -28,7 +28,7 @@ def write_report(records: list[Record], folder: Path, title: str, calibration: C
         "table.md": markdown(groups, title, barred, vouched(calibration)).encode(),
         "table.csv": long_csv(groups).encode(),
         "costs.csv": costs_csv(groups).encode(),
-        "mechanism.csv": csv_text(rows).encode() if (rows := mechanism_rows(groups)) else None,
+        "mechanism.csv": csv_text(rows).encode() if (rows := mechanism_rows(groups, barred)) else None,
     }
     figures = {
         "recall": draw_recall(groups),

@@ -32,14 +32,16 @@ def markdown(groups: Sequence[Group], title: str, blocked: Mapping[str, str], ca
     """Spans, recall scores, sequences to learn, mechanism, joint effect; `calibrated` says what vouches for them."""
     parts = [f"# {escaped(title)}", *_spans(groups, blocked), *_scores(groups, blocked), *_costs(groups)]
     parts += [*_mechanism(groups, blocked), *_joint(groups, blocked), "## Calibration", escaped(calibrated)]
-    parts += ["\n".join(f"- {measure} is blocked: {escaped(reason)}" for measure, reason in blocked.items())]
+    kept = "CSV files and figures keep what was measured"
+    barred = (f"- {measure} is blocked: {escaped(reason)} ({kept})" for measure, reason in blocked.items())
+    parts.append("\n".join(barred))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def vouched(calibration: Calibration | None) -> str:
     """What the measures were held against."""
     if calibration is None:
-        return "Not checked here: `spanbench calibrate` holds every measure against systems whose span is known."
+        return "Not checked here: spanbench calibrate holds every measure against systems whose span is known."
     passed = sum(check.passed for check in calibration.checks)
     reduced = ", the reduced set" * calibration.reduced
     missing = [name for name in MEASURES if all(check.measure != name for check in calibration.checks)]
@@ -81,7 +83,8 @@ def _joint(groups: Sequence[Group], blocked: Mapping[str, str]) -> list[str]:
     """γ and shares of every span on text that was asked for at two granularities or more."""
     if "joint" in blocked:
         return ["## Joint effect", "Blocked."]
-    found = {panel: joint_effect(members) for panel, members in text_panels(groups).items()}
+    open_ = [g for g in groups if ("context" if g.measure.is_language else "recall") not in blocked]
+    found = {panel: joint_effect(members) for panel, members in text_panels(open_).items()}
     if not found:
         return []
     models = sorted({model for joint in found.values() for model in joint.elasticities})

@@ -19,7 +19,8 @@ Row = list[str]  # the model, then its cells
 MARKS = """\
 `64 [45, 91]`: the lag across which half the recall is kept (geometric mean over seeds) and its 95% interval; \
 `> 512`: beyond the longest lag tested; `[91, ∞)`: at least 91, the interval reaches the end of the lags tested; \
-`< 16`: below the shortest; `not learned`: chance even at the shortest lag; `*`: beyond T, the longest lag met in \
+`< 16`: below the shortest, `[< 16, 64]`: below it by the estimate, up to 64 by its limit; `not learned`: chance \
+even at the shortest lag; `no gain`: no doubling of the context brings ε; `*`: beyond T, the longest lag met in \
 training; `(1 seed)`: a point without an interval, `≥` where it would be open; `diverged 1/3`, `failed 1/3`: seeds \
 left out of the averages; `–`: not run."""
 RANKING = """\

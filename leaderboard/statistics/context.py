@@ -217,6 +217,7 @@ def _unread(curve: ContextCurve) -> Span:
         n_failed=curve.n_failed,
         receptive_field=curve.receptive_field,
         exploratory=curve.exploratory,
+        nothing="no gain",
     )
 
 

@@ -53,6 +53,7 @@ class Span:
     log2_seeds: tuple[float, ...] = ()  # log2 S, a seed each, never beyond the grid's ends
     receptive_field: int | None = None  # inputs an output can depend on; None: no bound
     exploratory: bool = False  # of text: the documents are too few
+    nothing: str = "not learned"  # what is said where no value is known
 
     @property
     def extrapolated(self) -> bool:
@@ -76,7 +77,7 @@ class Span:
         if self.unit == "none":
             return _score(self.recall, self.recall_low, self.recall_high)
         if self.value is None:
-            return "not learned" if self.censor == "not learned" else "–"
+            return self.nothing if self.censor == "not learned" else "–"
         if self.censor in ("above", "below") and not self._vague:
             return f"{'>' if self.censor == 'above' else '<'} {_number(self.value)}"
         if self.low is None or self.high is None:

@@ -116,7 +116,7 @@ def test_one_failed_check_is_exit_code_1_and_said(
     said = capsys.readouterr().out
     assert "verdict: memory (expected fragile) FAIL" in said
     assert "audit is blocked: 1 of" in said
-    assert list(blocked(read_calibration(tmp_path / "calibration" / "calibration.json"))) == ["audit"]
+    assert list(blocked(read_calibration(tmp_path / "calibration-part" / "calibration.json"))) == ["audit"]
 
 
 def test_an_unknown_measure_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,14 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Trainer
 
+from benchmark.cells import blocks_of, build_task
 from benchmark.commands import run as run_command
 from benchmark.extras import not_applicable, scored_contexts
 from benchmark.lit_sequence import LitSequence
-from benchmark.measures.context import contexts, foreign_losses
+from benchmark.measures.context import block_losses, contexts, foreign_losses
+from benchmark.measures.recall import feed_for
 from benchmark.options import cell_parser, make_cell
 from benchmark.preflight import refuse_impossible
 from benchmark.registry import UsageError
+from benchmark.training import Trained
 from leaderboard.cell import EXTRAS, Budget, Cell
 from leaderboard.record import Record, read_records
 from models.tcn import Tcn
@@ -51,7 +55,8 @@ def test_a_cell_takes_all_that_its_regime_can_unless_told_otherwise() -> None:
         (("--regime", "retain", "--measures", "influense"), 'unknown measure "influense": did you mean influence?'),
         (("--regime", "retain", "--measures", "context"), "context is not taken in --regime retain: choose from infl"),
         (("--measures", "audit"), "none: a climb trains a model a lag"),
-        (("--regime", "retain", "--c-max", "512"), "c_max belongs to the language regime"),
+        (("--regime", "retain", "--measures", "none,audit"), "none stands alone"),
+        (("--regime", "retain", "--c-max", "512"), "c_max is for the context measure of the language regime alone"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(words: tuple[str, ...], said: str) -> None:
@@ -64,7 +69,7 @@ def test_the_longest_context_follows_the_documents(prose: str) -> None:
     assert asked(*text, "--lags", "64").c_max == 256  # all 12 test documents have room
     assert asked(*text, "--lags", "2048").c_max == 2048  # none has for twice as much
     assert asked(*text, "--lags", "64", "--measures", "none").c_max is None
-    with pytest.raises(UsageError, match="T \\(64\\) or more, got 32"):
+    with pytest.raises(UsageError, match="c_max must be T \\(64\\) or more, got 32"):
         asked(*text, "--lags", "64", "--c-max", "32")
     with pytest.raises(UsageError, match="--c-max: the test split: no document is long enough: 100000 bytes"):
         refuse_impossible([asked(*text, "--lags", "64", "--c-max", "100000")])
@@ -78,6 +83,28 @@ def test_contexts_are_halvings_down_and_doublings_up() -> None:
         assert found[-1] <= c_max < 2 * found[-1]
         assert all(c // 2 in found for c in found if c // 2 >= shortest)
         assert np.diff(np.log2([c for c in found if 16 <= c <= horizon])).max(initial=0) < 0.6
+
+
+@pytest.mark.parametrize("c_max", [64, 90, 96, 128])
+def test_losses_and_blocks_are_of_the_same_place(c_max: int, prose: str, tmp_path: Path) -> None:
+    """Whatever C_max is: a byte-wise uniform model has ln 256 nats for each byte that the record says a block has."""
+    given = asked("--task", "language", "--tokenizer", "byte", "--corpus", prose, "--lags", "64", "--task.block", "32",
+                  "--c-max", str(c_max), "--measures", "context")  # fmt: skip
+    given = given.model_copy(update={"budget": TINY})
+    task = build_task(given)
+    lit = LitSequence(Tcn(dim=8), task.spec, TINY)
+    torch.nn.init.zeros_(lit.head.weight)
+    torch.nn.init.zeros_(lit.head.bias)
+    assert isinstance(task, Language)
+    n_bytes = blocks_of(task, given).n_bytes
+    feed = feed_for(given, (64, 64), (64,))
+    trained = Trained(lit, Trainer(accelerator="cpu", logger=False, enable_progress_bar=False), 0, False, {})
+    found = [*block_losses(trained, task, feed, scored_contexts(given, task)), *foreign_losses(lit, task, given, [16])]
+    assert max(losses.context for losses in found) == c_max
+    for losses in found:
+        pairs = [(nats, size) for nats, size in zip(losses.nats, n_bytes, strict=True) if nats is not None]
+        assert len(pairs) > 20
+        assert all(nats == pytest.approx(size * math.log(256), rel=1e-5) for nats, size in pairs)
 
 
 def test_without_the_context_measure_only_what_is_named_is_scored() -> None:
@@ -109,7 +136,7 @@ def test_a_model_that_sees_less_than_the_context_does_not_rely_on_the_rest(bpe: 
 
 
 def test_tasks_without_a_source_say_why_nothing_applies(tmp_path: Path) -> None:
-    assert not_applicable("influence", Parity()) is not None
+    assert not_applicable(Parity()) is not None
     words = "--model rnn --model.dim 8 --task parity --regime retain --lags 2,8 --wandb disabled"
     small = "--budget.sequences 160 --budget.batch_size 16 --budget.val_every 10 --budget.n_test 16"
     assert run_command([*words.split(), *small.split(), "--output", str(tmp_path)]) == 0

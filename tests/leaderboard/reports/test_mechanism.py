@@ -68,7 +68,7 @@ def test_a_cells_lines_name_what_does_not_apply(records: list[Record]) -> None:
 
 
 def test_the_csv_has_every_epsilon_and_every_context(records: list[Record]) -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_text(mechanism_rows(group(records))))))
+    rows = list(csv.DictReader(io.StringIO(csv_text(mechanism_rows(group(records), {})))))
     own = {r["figure"]: r for r in rows if r["model"] == "lstm" and r["measure"].startswith("language")}
     assert float(own["gain@16"]["value"]) == pytest.approx(0.02, abs=0.003)
     assert float(own["gain@16"]["low"]) < 0.02 < float(own["gain@16"]["high"])
@@ -95,6 +95,9 @@ def test_a_failed_measure_is_blocked_and_the_rest_stands(
         barred = any(name.startswith(each) for each in gone)
         assert (cell == "blocked") == barred, name
     assert f"- {broken} is blocked: " in text
+    figures = [row["figure"] for row in csv.DictReader((tmp_path / "mechanism.csv").open())]
+    assert figures
+    assert not any(name.startswith(("gain@", "context") if broken == "context" else broken) for name in figures)
     assert "4 of 5 checks passed" in text
 
 
@@ -141,4 +144,4 @@ def test_what_was_not_checked_is_said() -> None:
 def test_without_measures_there_is_no_mechanism() -> None:
     groups = group([record({16: 1.0})])
     assert mechanism_table(groups, {}) is None
-    assert mechanism_rows(groups) == []
+    assert mechanism_rows(groups, {}) == []
