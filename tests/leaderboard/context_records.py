@@ -27,7 +27,7 @@ def written(
     blocks = Blocks(starts=starts, n_bytes=list(sizes), documents=list(documents))
     rows = [losses(context, row, False) for context, row in nats.items()]
     rows += [losses(context, row, True) for context, row in (foreign or {}).items()]
-    given = language(2.0, documents=2, seed=seed, lags=[T], c_max=max(T, *nats))
+    given = language(2.0, documents=2, seed=seed, lags=[T], c_max=max(T, *nats), measures=["context"])
     told = {"metric": "bits_per_byte", "chance": 8.0, "baseline": 8.0, "lag_unit": "bytes"} | told
     return given.model_copy(update={"blocks": blocks, "losses": rows, "facts": facts(**told)})
 

@@ -71,7 +71,7 @@ def test_a_record_under_another_name_or_with_another_cell_is_refused(tmp_path: P
     given = record({16: 1.0})
     path = write_record(tmp_path, given)
     other = path.rename(tmp_path / "0123456789abcdef.json")
-    with pytest.raises(ValueError, match="does not belong"):
+    with pytest.raises(ValueError, match=f"must be called {given.id}.json"):
         read_record(other)
     path.write_text(other.read_text().replace('"seed": 0', '"seed": 7'))
     with pytest.raises(ValueError, match="does not belong"):

@@ -110,7 +110,7 @@ def test_context_spans_at_each_epsilon() -> None:
     assert found["language", "context span, ε = .003"].value.startswith("64 [")
     assert found["language", "context span, ε = .01"].value == "16 [16, 16]"
     assert found["language", "context span, ε = .01"].tokens == "12 [12, 12]"  # 3/4 of a token a byte
-    assert found["language", "context span, ε = .03"].value == "not learned"
+    assert found["language", "context span, ε = .03"].value == "no gain"
 
 
 def test_gradient_shapes_and_gates() -> None:

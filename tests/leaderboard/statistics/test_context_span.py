@@ -78,7 +78,7 @@ def test_a_larger_epsilon_never_lengthens_a_span() -> None:
         ({64: 0.007}, 0.02, "below", "[< 2, 64]"),
         ({}, 0.05, "below", "[< 2, ∞)"),
         ({2: 0.008}, 0.01, "below", "< 2"),
-        ({}, 0.01, "not learned", "not learned"),
+        ({}, 0.01, "not learned", "no gain"),
     ],
 )
 def test_ends_of_the_grid_are_told_as_bounds(gains: Mapping[int, float], noise: float, censor: str, text: str) -> None:
