@@ -28,7 +28,8 @@ def test_blocks_lie_apart_in_one_document_each(seed: int, sizes: list[int], n: i
     text, ends = text_of(seed, sizes)
     begins = np.append(0, ends[:-1])
     if not ((ends - begins) > room + 96).any():
-        with pytest.raises(ValueError, match=f"{room} bytes of context and room to place blocks of 32 need {room + 97} bytes"):
+        said = f"{room} bytes of context and room to place blocks of 32 need {room + 97} bytes"
+        with pytest.raises(ValueError, match=said):
             target_blocks(text, ends, n, 32, room)
         return
     blocks = target_blocks(text, ends, n, 32, room)
