@@ -56,12 +56,17 @@ def run(argv: Sequence[str]) -> int:
     return 0 if record.status == "ok" else 1
 
 
-def table(name: str, output: str, workers: int | None, fresh: bool, wandb: Mode | None) -> int:
-    """Train a table's missing cells on a pool of processes, then print and draw it."""
+def table(
+    name: str, output: str, workers: int | None, fresh: bool, wandb: Mode | None, model: str | None = None
+) -> int:
+    """Train a table's missing cells on a pool of processes, then print and draw it. `model`: those of an open table."""
     chosen = table_named(name)
+    models = [each.strip() for each in model.split(",")] if model else []
     options = RunOptions(Path(output) / chosen.name, wandb or default_mode(), chosen.name)
     console = Console()
-    records, code = finish(console, chosen.cells(), options, workers, fresh, chosen.title, chosen.core_seconds)
+    records, code = finish(
+        console, chosen.cells(models), options, workers, fresh, chosen.title, chosen.core_seconds * max(1, len(models))
+    )
     print_report(console, records, options.folder, chosen.title)
     return code
 

@@ -1,6 +1,7 @@
 """Tables: grids of cells, written as YAML in the options of `spanbench run`."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,21 @@ class Table:
     core_seconds: float
     rows: list[dict[str, Any]]
 
-    def cells(self) -> list[Cell]:
-        """Every cell of every row, in order. Raises UsageError naming the row that is wrong."""
+    @property
+    def is_open(self) -> bool:
+        """Whether it leaves its models to the user: a row names none."""
+        return any("model" not in row for row in self.rows)
+
+    def cells(self, models: Sequence[str] = ()) -> list[Cell]:
+        """Every cell of every row, in order; `models` are those of an open table. Raises UsageError naming the row."""
+        if self.is_open and not models:
+            raise UsageError(f"table {self.name} is for models of your choice: add --model M,…")
+        if models and not self.is_open:
+            raise UsageError(f"table {self.name} has its own models: leave --model out")
         parser = cell_parser()
         found = []
         for number, row in enumerate(self.rows, 1):
-            for argv in expand(row):
+            for argv in expand({"model": list(models)} | row):
                 try:
                     cell, _, _ = make_cell(argv, parser)
                 except UsageError as error:
