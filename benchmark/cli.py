@@ -4,12 +4,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 
 from jsonargparse import ArgumentError, ArgumentParser
 from rich.console import Console
 
-from benchmark import environment, listing
-from benchmark.parsing import PlainHelp, add_wandb, condense
+from benchmark import environment, listing, parsers
+from benchmark.parsing import PlainHelp, condense
 from benchmark.registry import UsageError, unknown
 
 LISTINGS = {
@@ -26,9 +27,29 @@ COMMANDS = {
     "cost": "seconds and memory against length, width or state size, with fitted exponents",
     "profile": "one trained model: all its curves and spans in a figure",
     "calibrate": "every measure against systems whose span is known",
+    "new": "a model that works, to be changed into another: one file and its YAML",
+    "check": "the contract of a model, a verdict a line, in seconds",
+    "submit": "run the official cells of a model and pack a submission to the leaderboard",
+    "reproduce": "run a row of the leaderboard again: a verdict a cell",
+    "leaderboard": "validate, verify, rank and show submissions",
     "report": "tables and plots again, from the records in a folder",
     **LISTINGS,
 }
+PLACES = {  # modules of the functions that run commands
+    "table": "benchmark.commands",
+    "run": "benchmark.commands",
+    "compare": "benchmark.compare",
+    "cost": "benchmark.cost",
+    "profile": "benchmark.profiling",
+    "calibrate": "benchmark.calibration.command",
+    "new": "benchmark.new",
+    "check": "benchmark.check",
+    "submit": "benchmark.board.submit",
+    "reproduce": "benchmark.board.reproduce",
+    "leaderboard": "benchmark.board.command",
+    "report": "benchmark.reporting",
+}
+OWN_WORDS = ("run", "compare", "check", "leaderboard")  # these parse their words themselves
 EPILOG = "A name stands for a YAML in configs/; a path to a YAML, or path/to/file.py:Class, works wherever a name does."
 
 
@@ -37,7 +58,7 @@ def main() -> None:
 
     Some commands work in this very process, and malloc and OpenMP read their settings when a process starts.
     """
-    if sys.argv[1:2] in (["run"], ["cost"], ["calibrate"]) and environment.missing() and os.name == "posix":
+    if sys.argv[1:2] in (["run"], ["cost"], ["calibrate"], ["check"]) and environment.missing() and os.name == "posix":
         os.environ.update(environment.missing())
         os.execv(sys.executable, [sys.executable, "-m", "benchmark", *sys.argv[1:]])
     sys.exit(call(sys.argv[1:]))
@@ -80,20 +101,14 @@ def _dispatch(argv: list[str]) -> int:
         return 0
     if command not in COMMANDS:
         raise unknown("command", command, COMMANDS)
-    if command == "run":
-        from benchmark import commands
-
-        return commands.run(rest)
-    if command == "compare":
-        from benchmark import compare
-
-        return compare.compare(rest)
-    parser, function = _parsers()[command]
+    if command in OWN_WORDS:
+        return _function(command)(rest)
+    parser = cli_parser(command)
     try:
         options = parser.parse_args(rest).as_dict()
     except ArgumentError as error:
         raise _usage(parser, command, str(error)) from None
-    return function(**options)
+    return _function(command)(**options)
 
 
 def _overview() -> str:
@@ -126,96 +141,24 @@ def _usage(parser: ArgumentParser, command: str, message: str) -> UsageError:
     return UsageError(f"{command}: {condense(message)}")
 
 
-def _parsers() -> dict[str, tuple[ArgumentParser, Callable[..., int]]]:
-    found: dict[str, tuple[ArgumentParser, Callable[..., int]]] = {}
-
-    def add(name: str, function: Callable[..., int]) -> ArgumentParser:
-        parser = ArgumentParser(
-            prog=f"spanbench {name}",
-            description=COMMANDS[name],
-            epilog=EPILOG,
-            formatter_class=PlainHelp,
-            exit_on_error=False,
-        )
-        found[name] = parser, function
-        return parser
-
-    table = add("table", _table)
-    table.add_argument("name", nargs="?", default="quick", help="a name or a path to a YAML (default: quick)")
-    table.add_argument("--output", default="runs", help="records, plots and tables go to OUTPUT/NAME")
-    table.add_argument("--workers", type=int | None, help="processes, one core each (default: one a core)")
-    table.add_argument("--fresh", type=bool, nargs="?", const=True, default=False, help="run finished cells again")
-    add_wandb(table)
-    costs = add("cost", _cost)
-    costs.add_argument("--model", required=True, help="names, comma-separated")
-    lengths = "positions, comma-separated (default: 256 to 8192 by octaves; 1024 where another axis has several values)"
-    costs.add_argument("--length", type=str | None, help=lengths)
-    costs.add_argument("--dim", default="64", help="widths, comma-separated")
-    costs.add_argument("--state", type=str | None, help="state sizes, comma-separated, for models that have a state")
-    costs.add_argument("--batch", type=int, default=4, help="sequences in a training step")
-    costs.add_argument("--rounds", type=int, default=5, help="whole sweeps; medians and intervals are over them")
-    costs.add_argument("--device", type=str | None, help="cpu or cuda (default: cuda where there is one)")
-    costs.add_argument("--output", default="runs", help="table, plot and figures go to OUTPUT/cost")
-    _profile_options(add("profile", _profile))
-    calibrate = add("calibrate", _calibrate)
-    calibrate.add_argument("--output", default="runs", help="checks, page and figures go to OUTPUT/calibration")
-    calibrate.add_argument(
-        "--reduced", type=bool, nargs="?", const=True, default=False, help="fewer checks, on one core"
+def cli_parser(command: str) -> ArgumentParser:
+    """The parser of a command that does not parse its words itself."""
+    parser = ArgumentParser(
+        prog=f"spanbench {command}",
+        description=COMMANDS[command],
+        epilog=EPILOG,
+        formatter_class=PlainHelp,
+        exit_on_error=False,
     )
-    calibrate.add_argument(
-        "--only", type=str | None, help="measures, comma-separated, to OUTPUT/calibration-part (default: all)"
-    )
-    report = add("report", _report)
-    report.add_argument("folder", help="a folder with records/ in it, such as runs/quick")
-    for kind in LISTINGS:
-        function = {"models": _models, "tokenizers": _tokenizers}.get(kind, partial(_listing, kind))
-        add(kind, function).add_argument("name", nargs="?", help="one of them")
-    tokenizers, _ = found["tokenizers"]
-    tokenizers.add_argument("--corpus", type=str | None, help="the text to look at one on (default: sympy)")
-    models, _ = found["models"]
-    models.description = f"{COMMANDS['models']}. {listing.MODEL_COLUMNS}"
-    models.add_argument("--n-params", default="100k", help="the budget that sets each width")
-    models.add_argument("--length", type=int, default=1024, help="of the inputs, in positions")
-    return found
+    parsers.OPTIONS[command](parser)
+    return parser
 
 
-def _table(**options: object) -> int:
-    from benchmark import commands
-
-    return commands.table(**options)  # pyright: ignore[reportArgumentType]
-
-
-def _cost(**options: object) -> int:
-    from benchmark import cost
-
-    return cost.cost(**options)  # pyright: ignore[reportArgumentType]
-
-
-def _profile_options(parser: ArgumentParser) -> None:
-    curves = "recall, loss and gain by context, influence, gradient and gates over one lag axis"
-    parser.description = f"{COMMANDS['profile']}: {curves}."
-    parser.add_argument("run", help="a record (ID.json), a run's folder (cells/ID) or a folder with records/ in it")
-    for what in ("model", "tokenizer", "corpus"):
-        parser.add_argument(f"--{what}", type=str | None, help="which one, where the records have several")
-    parser.add_argument("--output", type=str | None, help="default: profiles/MODEL[@TOKENIZER] beside the records")
-
-
-def _profile(**options: str | None) -> int:
-    from benchmark import profiling
-
-    return profiling.profile(**options)  # pyright: ignore[reportArgumentType]
-
-
-def _calibrate(**options: object) -> int:
-    from benchmark.calibration import command
-
-    return command.calibrate(**options)  # pyright: ignore[reportArgumentType]
-
-
-def _report(folder: str) -> int:
-    from benchmark import reporting
-
-    return reporting.report(folder)
+def _function(command: str) -> Callable[..., int]:
+    """What runs a command; its module is imported only now."""
+    if command in PLACES:
+        return getattr(import_module(PLACES[command]), command)
+    return {"models": _models, "tokenizers": _tokenizers}.get(command, partial(_listing, command))
 
 
 def _models(name: str | None, n_params: str, length: int) -> int:

@@ -41,6 +41,7 @@ class RunOptions:
 def run_cell(cell: Cell, options: RunOptions, progress: Progress) -> Record:
     """Train and measure a cell, and write its record. What fails is recorded with its reason, not raised."""
     torch.use_deterministic_algorithms(torch.cuda.is_available(), warn_only=True)  # on a CPU they are already
+    torch.backends.cudnn.allow_tf32 = False  # "32-true" means it: no ten-bit products in recurrences and convolutions
     folder = options.folder / "cells" / cell.id
     begin = time.monotonic()
     host.forget_peak()

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark.cli import COMMANDS, call
+from benchmark.board.command import leaderboard_parser
+from benchmark.board.submit import official_cells, official_suite
+from benchmark.cli import COMMANDS, call, cli_parser
 from benchmark.compare import what_is_asked
 from benchmark.options import cell_parser, make_cell
 from benchmark.registry import load_class, names
@@ -37,6 +39,11 @@ def test_every_command_is_one_that_works(line: str, beside_the_model: Path) -> N
         make_cell(words, cell_parser())
     elif command == "table":
         assert table_named(*words).cells()
+    elif command == "submit":
+        options = cli_parser(command).parse_args(words)
+        assert official_cells(options.model, official_suite(options.suite))
+    elif command == "leaderboard" and words[0] == "serve":
+        leaderboard_parser("serve")[0].parse_args(words[1:])
     elif command == "compare":
         assert what_is_asked(words)[0].cells()
     elif command in ("report", "profile"):  # of what an earlier line made
@@ -64,7 +71,7 @@ def test_the_model_does_what_it_says_and_runs(beside_the_model: Path, capsys: py
     expected = [model.out(x[:, max(0, t - 4) : t + 1].sum(1) / 5) for t in range(12)]  # pyright: ignore
     torch.testing.assert_close(model(x), torch.stack(expected, 1))
     assert model.receptive_field(12) == 5
-    line = next(line for line in SPANBENCH if "my_model.py" in line)
+    line = next(line for line in SPANBENCH if line.startswith("spanbench run") and "my_model.py" in line)
     tiny = "--model.dim 8 --lags 1 --budget.sequences 160 --budget.batch_size 16 --budget.val_every 10"
     assert call([*shlex.split(line)[1:], *tiny.split()]) == 0
     assert "MovingAverage on delayed_recall" in capsys.readouterr().out

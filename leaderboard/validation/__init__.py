@@ -1,0 +1,1 @@
+"""What was submitted is data: read strictly, held against the suite, and nothing of it is run."""

@@ -1,0 +1,82 @@
+"""Records against the suite: the cell that was to be run, and what the task and the tokenizer alone determine."""
+
+import re
+from collections.abc import Iterator
+
+from leaderboard.cell import Part
+from leaderboard.record import Record
+from leaderboard.suite import OF_THE_MODEL, OfficialCell, Suite
+from leaderboard.validation.submission import Submission
+
+LR = (1e-6, 1.0)
+MAX_FLOPS = 1e12  # an input position
+OURS = re.compile(r"models(\.[a-z_][a-z0-9_]*)+\.[A-Za-z_]\w*", re.ASCII)
+THEIRS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.py:[A-Za-z_]\w*", re.ASCII)
+PART_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}", re.ASCII)
+COMMIT = re.compile(r"[0-9a-f]{40}\+?")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\+00:00|Z)", re.ASCII)
+Problem = tuple[str, str]  # field, what was expected
+
+
+def model_problems(model: Part) -> Iterator[Problem]:
+    """A model is named by a class of the suite, or by the name of a file and a class; its arguments are plain."""
+    if not PART_NAME.fullmatch(model.name):
+        yield "model.name", "expected letters, digits and . _ -, at most 60"
+    if not (OURS if model.source is None else THEIRS).fullmatch(model.class_path):
+        yield "model.class_path", "expected models.MODULE.CLASS, or FILE.py:CLASS and the file's source digest"
+    if model.source is not None and not re.fullmatch(r"[0-9a-f]{64}", model.source):
+        yield "model.source", "expected a sha256, 64 hex digits"
+    for key, value in model.init_args.items():
+        plain = value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= 60)
+        if not (plain and key.isidentifier() and key.isascii() and len(key) <= 60):
+            yield f"model.init_args.{key[:60]}", "expected a short name with a number, a truth value or a short text"
+
+
+def cell_problems(official: OfficialCell, record: Record, seed: int, submission: Submission) -> Iterator[Problem]:
+    """What was run is the official cell with this seed, and nothing else than the model and its rate are chosen."""
+    lr = record.cell.budget.lr
+    expected = official.for_model(submission.model, seed, lr)
+    if record.cell != expected:
+        found, wanted = record.cell.model_dump(), expected.model_dump()
+        yield next(_differing(found, wanted, "cell"), ("cell", "expected the official one"))
+    if not LR[0] <= lr <= LR[1]:
+        yield "cell.budget.lr", f"expected {LR[0]} to {LR[1]}, got {lr}"
+    if record.id != record.cell.id:
+        yield "id", f"expected the digest of the cell, {record.cell.id}"
+    if (record.status == "ok") != (record.reason is None):
+        yield "reason", "expected a reason where the status is not ok, and there alone"
+    if not TIME.fullmatch(record.host.finished):
+        yield "host.finished", "expected a time in UTC, as 2026-01-31T12:00:00+00:00"
+    if record.host.commit is not None and not COMMIT.fullmatch(record.host.commit):
+        yield "host.commit", "expected 40 hex digits, with + for uncommitted changes, or null"
+    for name in ("influence", "gradient", "audit"):
+        if getattr(record, name) is not None:
+            yield name, "expected null: the official cells don't measure it"
+    if record.skipped:
+        yield "skipped", "expected none: the official cells skip no measure"
+
+
+def _differing(found: object, wanted: object, at: str) -> Iterator[Problem]:
+    if isinstance(found, dict) and isinstance(wanted, dict) and found.keys() == wanted.keys():
+        for key in wanted:
+            yield from _differing(found[key], wanted[key], f"{at}.{key}")
+    elif found != wanted:
+        yield at, f"expected {str(wanted)[:80]}, got {str(found)[:80]}"
+
+
+def facts_problems(official: OfficialCell, record: Record, suite: Suite) -> Iterator[Problem]:
+    """What the task says of itself is ours to say; what the model says of itself has bounds."""
+    facts = record.facts
+    if facts is None:
+        if record.status == "ok":
+            yield "facts", "expected the task's facts"
+        return
+    mine = facts.model_dump(exclude=set(OF_THE_MODEL))
+    ours = official.facts.model_dump(exclude=set(OF_THE_MODEL))
+    yield from _differing(mine, ours, "facts")
+    if not 0 < facts.n_params_non_embedding <= suite.n_params:
+        yield "facts.n_params_non_embedding", f"expected 1 to {suite.n_params}, got {facts.n_params_non_embedding}"
+    if facts.n_params <= facts.n_params_non_embedding:
+        yield "facts.n_params", "expected more than the model's own: embedding and head have some too"
+    if facts.flops_per_token > MAX_FLOPS:
+        yield "facts.flops_per_token", f"expected at most {MAX_FLOPS:g}"
