@@ -182,7 +182,7 @@ def render(board: str, output: str) -> int:
     from leaderboard.site.render import render_site
 
     try:
-        written = render_site(found, Path(output))
+        written = render_site(found, Path(output), Path(board) / "attestations")
     except ValueError as error:
         raise UsageError(str(error)) from None
     Console(highlight=False, soft_wrap=True).print(
