@@ -173,7 +173,7 @@ def _scored(cell: CellScore, readings: Readings) -> Told:
         "text": {
             "raw": interval(raw, _plain(low), _plain(high), digits),
             "raw_seeds": [NONE if each is None else number(each, digits + 1) for each in cell.raw],
-            "normalised": interval(cell.value, cell.low, cell.high),
+            "normalised": interval(cell.value, _plain(cell.low), _plain(cell.high)),
             "normalised_seeds": [NONE if each is None else number(each, 3) for each in cell.normalised],
             "seconds": duration(math.fsum(seconds)),
         },
