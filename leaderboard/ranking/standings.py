@@ -135,7 +135,7 @@ def _row(row: Row, board: Board, suite: Suite, readings: Readings) -> Told:
             "name": submission.name,
             "tier": entrant.tier,
             "date": submission.date,
-            "score": interval(row.score, row.low, row.high),
+            "score": interval(row.score, row.low, row.high, 3),
             "seeds": trainings(**counts),
             "n_params": amount(entrant.n_params),
             "flops_per_byte": amount(mean_flops),
@@ -173,7 +173,7 @@ def _scored(cell: CellScore, readings: Readings) -> Told:
         "text": {
             "raw": interval(raw, _plain(low), _plain(high), digits),
             "raw_seeds": [NONE if each is None else number(each, digits + 1) for each in cell.raw],
-            "normalised": interval(cell.value, _plain(cell.low), _plain(cell.high)),
+            "normalised": interval(cell.value, _plain(cell.low), _plain(cell.high), 3),
             "normalised_seeds": [NONE if each is None else number(each, 3) for each in cell.normalised],
             "seconds": duration(math.fsum(seconds)),
         },

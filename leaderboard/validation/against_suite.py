@@ -10,6 +10,8 @@ from leaderboard.validation.submission import Submission
 
 LR = (1e-6, 1.0)
 MAX_FLOPS = 1e12  # an input position
+MAX_SECONDS = 1e8  # three years
+MAX_COUNT = 10**12  # bytes, parameters, inputs
 OURS = re.compile(r"models(\.[a-z_][a-z0-9_]*)+\.[A-Za-z_]\w*", re.ASCII)
 THEIRS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.py:[A-Za-z_]\w*", re.ASCII)
 PART_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,59}", re.ASCII)
@@ -21,7 +23,7 @@ Problem = tuple[str, str]  # field, what was expected
 def model_problems(model: Part) -> Iterator[Problem]:
     """A model is named by a class of the suite, or by the name of a file and a class; its arguments are plain."""
     if not PART_NAME.fullmatch(model.name):
-        yield "model.name", "expected letters, digits and . _ -, at most 60"
+        yield "model.name", "expected letters, digits and . _ -, at most 60 of them"
     if not (OURS if model.source is None else THEIRS).fullmatch(model.class_path):
         yield "model.class_path", "expected models.MODULE.CLASS, or FILE.py:CLASS and the file's source digest"
     if model.source is not None and not re.fullmatch(r"[0-9a-f]{64}", model.source):
@@ -36,9 +38,9 @@ def cell_problems(official: OfficialCell, record: Record, seed: int, submission:
     """What was run is the official cell with this seed, and nothing else than the model and its rate are chosen."""
     lr = record.cell.budget.lr
     expected = official.for_model(submission.model, seed, lr)
-    if record.cell != expected:
+    if record.cell != expected or record.cell.id != expected.id:  # 4 and 4.0 are equal, but another cell
         found, wanted = record.cell.model_dump(), expected.model_dump()
-        yield next(_differing(found, wanted, "cell"), ("cell", "expected the official one"))
+        yield next(_differing(found, wanted, "cell"), ("cell", f"expected the official one, {expected.id}"))
     if not LR[0] <= lr <= LR[1]:
         yield "cell.budget.lr", f"expected {LR[0]} to {LR[1]}, got {lr}"
     if record.id != record.cell.id:
@@ -49,6 +51,8 @@ def cell_problems(official: OfficialCell, record: Record, seed: int, submission:
         yield "host.finished", "expected a time in UTC, as 2026-01-31T12:00:00+00:00"
     if record.host.commit is not None and not COMMIT.fullmatch(record.host.commit):
         yield "host.commit", "expected 40 hex digits, with + for uncommitted changes, or null"
+    if record.host.seconds > MAX_SECONDS or record.host.peak_bytes > MAX_COUNT:
+        yield "host", f"expected at most {MAX_SECONDS:g} seconds and {MAX_COUNT:g} bytes"
     for name in ("influence", "gradient", "audit"):
         if getattr(record, name) is not None:
             yield name, "expected null: the official cells don't measure it"
@@ -80,3 +84,5 @@ def facts_problems(official: OfficialCell, record: Record, suite: Suite) -> Iter
         yield "facts.n_params", "expected more than the model's own: embedding and head have some too"
     if facts.flops_per_token > MAX_FLOPS:
         yield "facts.flops_per_token", f"expected at most {MAX_FLOPS:g}"
+    if max(facts.n_params, facts.receptive_field or 0) > MAX_COUNT:
+        yield "facts", f"expected at most {MAX_COUNT:g} parameters and inputs"

@@ -1,20 +1,23 @@
 """What a submission claims follows from its records, and its records are nobody else's."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+from pydantic import BaseModel, ValidationError
+
+from leaderboard.measured import Losses
 from leaderboard.record import Record
 from leaderboard.scores import mean_score, raw_score
 from leaderboard.suite import Suite
 from leaderboard.validation.against_suite import Problem
-from leaderboard.validation.findings import Refused
-from leaderboard.validation.folder import MAIN, MAX_FILE
-from leaderboard.validation.strict_json import parse
-from leaderboard.validation.submission import Claim, Submission
+from leaderboard.validation.folder import CELLS, MAIN, MAX_FILE
+from leaderboard.validation.submission import Claim, Seeds, Submission
 
+M = TypeVar("M", bound=BaseModel)
 EXACT = 1e-9  # relative: another order of summation
+COPIED = 0.05  # share of the losses that may be another submission's by chance: single precision has few digits
 
 
 def claims_of(records: Mapping[str, Sequence[Record]], suite: Suite) -> list[Claim]:
@@ -71,40 +74,30 @@ def weights_files(record: Record) -> list[str]:
 def copies(submission: Submission, records: Mapping[str, Sequence[Record]], folder: Path) -> Iterator[Problem]:
     """Measurements or weights that another submission beside this one has too."""
     weights = {digest for names in submission.weights.values() for digest in names.values()}
-    for path in sorted(folder.parent.glob(f"*/{MAIN}")):
-        if path.parent.name == folder.name or path.is_symlink() or path.parent.is_symlink():
+    mine = {key: _losses(record.losses for record in each) for key, each in records.items()}
+    for path in sorted(folder.resolve().parent.glob(f"*/{MAIN}")):
+        other = path.parent
+        if other.name == folder.resolve().name or other.is_symlink():
             continue
-        other = _raw(path)
-        if not isinstance(other, dict):
-            continue
-        theirs = {digest for names in _values(other.get("weights")) for digest in _values(names)}
-        if weights & {digest for digest in theirs if isinstance(digest, str)}:
-            yield "weights", f"expected weights of its own, {path.parent.name} has some of them"
-        yield from _copied_records(records, path.parent)
+        found = _neighbour(path, Submission)
+        if found and weights & {digest for names in found.weights.values() for digest in names.values()}:
+            yield "weights", f"expected weights of its own, {other.name} has some of them"
+        for key, own in mine.items():
+            theirs = _neighbour(other / CELLS / f"{key}.json", Seeds) if own else None
+            if theirs and len(own & _losses(record.losses for record in theirs.records)) > COPIED * len(own):
+                yield "cells", f"expected measurements of its own, {other.name} has the losses of {key} too"
 
 
-def _copied_records(records: Mapping[str, Sequence[Record]], other: Path) -> Iterator[Problem]:
-    """Losses have many digits: no two trainings agree in all of them."""
-    for key, mine in records.items():
-        own = {tuple(losses.nats) for record in mine for losses in record.losses if not losses.foreign}
-        path = other / "cells" / f"{key}.json"
-        found = _raw(path) if own and path.is_file() and not path.is_symlink() else None
-        if not isinstance(found, dict):
-            continue
-        rows = (losses for record in found.get("records", []) for losses in record.get("losses", []))
-        if any(tuple(losses.get("nats", [])) in own for losses in rows):
-            yield "cells", f"expected measurements of its own, {other.name} has the losses of {key} too"
+def _losses(records: Iterable[Sequence[Losses]]) -> set[float]:
+    """Every block's nats after every context: they have many digits, and no two trainings agree in many of them."""
+    return {nats for each in records for losses in each for nats in losses.nats if nats is not None}
 
 
-def _raw(path: Path) -> Any:
-    """A neighbour's file; None where it is none of ours to judge: it has findings of its own."""
-    if path.stat().st_size > MAX_FILE:
+def _neighbour(path: Path, kind: type[M]) -> M | None:
+    """A neighbour's file; None where there is none, or it is not valid: it has findings of its own."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_FILE:
         return None
     try:
-        return parse(path.read_bytes())
-    except Refused:
+        return kind.model_validate_json(path.read_bytes())
+    except ValidationError:
         return None
-
-
-def _values(found: Any) -> list[Any]:
-    return list(found.values()) if isinstance(found, dict) else []

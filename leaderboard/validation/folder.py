@@ -7,8 +7,8 @@ from pathlib import Path
 
 from leaderboard.validation.findings import Finding
 
-MAX_FILE = 2 * 2**20  # bytes
-MAX_TOTAL = 12 * 2**20
+MAX_FILE = 2**20  # bytes
+MAX_TOTAL = 4 * 2**20
 MAX_ENTRIES = 100  # in the folder and in cells/ together
 MAIN = "submission.json"
 CELLS = "cells"
@@ -65,8 +65,6 @@ def _problem(name: str, found: os.stat_result) -> str:
         return "expected plain files"
     if name != MAIN and not (name.startswith(f"{CELLS}/") and CELL_FILE.fullmatch(name.removeprefix(f"{CELLS}/"))):
         return f"expected {MAIN} and {CELLS}/KEY.json alone"
-    if found.st_mode & 0o111:
-        return "expected no executable files"
     if found.st_nlink > 1:
         return "expected no file with another name elsewhere"
     return f"expected at most {MAX_FILE} bytes, got {found.st_size}" if found.st_size > MAX_FILE else ""

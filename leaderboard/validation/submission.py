@@ -12,7 +12,11 @@ from leaderboard.record import Record
 
 ID = r"[a-z0-9][a-z0-9-]{2,79}"
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+()-]{0,39}$")]
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+()-]*( [A-Za-z0-9._+()-]+)*$", max_length=40)
+]
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,20}$")]
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}\+?$")]
 
 
 def _day(text: str) -> str:
@@ -59,7 +63,7 @@ class Submission(Strict):
 
     schema_version: Literal[1] = 1
     id: Annotated[str, StringConstraints(pattern=f"^{ID}$")]
-    suite: str
+    suite: Word
     revision: PositiveInt
     name: Name
     contact: Contact
@@ -68,8 +72,8 @@ class Submission(Strict):
     date: Day
     model: Part
     source: Digest
-    commit: str | None
-    argv: list[Annotated[str, StringConstraints(max_length=200)]]
+    commit: Commit | None
+    argv: Annotated[list[Annotated[str, StringConstraints(max_length=200)]], Field(max_length=50)]
     weights: dict[str, dict[str, Digest]]
     claims: list[Claim]
 
