@@ -4,7 +4,16 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 Json = dict[str, Any]
 Extra = Literal["context", "influence", "gradient", "audit"]
@@ -14,6 +23,15 @@ EXTRAS: dict[str, tuple[Extra, ...]] = {  # the measures that each regime can ta
     "language": ("context", "influence", "gradient"),
 }
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _no_truth(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("expected a whole number, not a truth value")
+    return value
+
+
+NotTruth = BeforeValidator(_no_truth)  # a literal 1 would take true, which equals it
 
 
 class Strict(BaseModel):
@@ -80,7 +98,7 @@ class Budget(Strict):
 class Cell(Strict):
     """One point of a table's grid, fully resolved. Devices, workers and loggers are not part of it."""
 
-    version: Literal[2] = 2
+    version: Annotated[Literal[2], NotTruth] = 2
     model: Part
     task: Part
     tokenizer: Part | None = None

@@ -1,9 +1,11 @@
 """Cells of a submission run again here: its own seeds, or ones that nobody could have chosen."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from scipy import stats
 
@@ -13,6 +15,7 @@ from benchmark.registry import UsageError, unknown
 from leaderboard.cell import Cell, Part
 from leaderboard.ranking.entrants import SUBMISSIONS
 from leaderboard.record import Record
+from leaderboard.statistics.curves import strength
 from leaderboard.suite import OfficialCell, Suite
 from leaderboard.validation.folder import MAIN
 from leaderboard.validation.submission import Submission
@@ -21,6 +24,7 @@ from leaderboard.validation.validate import validate
 ERROR_RATE = 0.01  # of a whole verification: how often an honest submission may fail it
 SEEDS = 2**31  # fresh ones lie below
 TWICE = 2.0  # the greatest change seen, and as much again
+NEGLIGIBLE = 0.1  # share of the scatter between seeds that makes no difference
 
 
 @dataclass(frozen=True)
@@ -120,20 +124,33 @@ def allowance(official: OfficialCell, n_seeds: int, n_cells: int, n_new: int = 1
 
 
 def rescoring_allowance(official: OfficialCell, record: Record, suite: Suite) -> float:
-    """How far a raw score may move when the same weights are scored again, by what the suite's own weights showed.
+    """How far apart two scorings of the same weights may be, in raw score, by what the suite's own models showed.
 
-    Answers that are right or wrong: as many may flip as happens at `ERROR_RATE` over all records, at the greatest rate
-    that the flips seen allow (the upper 95% limit of a Poisson count). Other figures: twice the greatest change seen.
+    What is less than a tenth of the scatter between seeds moves no rank. Where rounding did more than that: of answers
+    that are right or wrong as many may flip as happens at `ERROR_RATE` over all records, at the greatest rate that the
+    flips seen allow (the upper 95% limit of a Poisson count); other figures may move by twice the greatest change seen.
     """
-    seen = suite.tolerance
+    seen, negligible = suite.tolerance, NEGLIGIBLE * official.spread
     if official.facts.metric != "accuracy":
-        return TWICE * (seen.bits if official.is_text else seen.recall)
+        return max(negligible, TWICE * (seen.bits if official.is_text else seen.recall))
     rate = stats.chi2.isf(0.05, 2 * (seen.flips + 1)) / 2 / max(1, seen.answers)
-    scored = [o for o in record.curve if o.lag not in official.further]
     level = ERROR_RATE / (len(suite.cells) * len(suite.seeds))
-    flips = float(stats.poisson.isf(level, rate * sum(outcome.n for outcome in scored)))
-    n_lags = len(official.cell.lags) if official.cell.regime == "learn" else len(scored)
-    return flips / (min(o.n for o in scored) * (1 - official.facts.chance) * n_lags) if scored else 0.0
+    flips = float(stats.poisson.isf(level, rate * sum(outcome.n for outcome in record.curve)))
+    answers = sum(outcome.n for outcome in record.curve) * (1 - official.facts.chance)
+    return max(negligible, flips / answers)
+
+
+def apart(record: Record, again: Record, suite: Suite) -> float:
+    """How far two scorings are apart: the mean |Δs| over all lags, or the greatest Σ |Δ nats| a byte at any context."""
+    if record.curve:
+        assert record.facts is not None
+        pairs = zip(record.curve, again.curve, strict=True)
+        facts = record.facts
+        return fmean(abs(strength(a.total, a.n, facts) - strength(b.total, b.n, facts)) for a, b in pairs)
+    n_bytes = sum(suite.blocks.n_bytes[block] for block in suite.kept)
+    both = [pair for pair in zip(record.losses, again.losses, strict=True) if not pair[0].foreign]
+    moved = (sum(abs((a.nats[k] or 0.0) - (b.nats[k] or 0.0)) for k in suite.kept) for a, b in both)
+    return max(moved) / math.log(2) / n_bytes
 
 
 def shortfall(official: OfficialCell, submitted: Sequence[float], found: float) -> float:

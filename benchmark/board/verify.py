@@ -17,6 +17,7 @@ from benchmark.board.again import (
     Draw,
     Submitted,
     allowance,
+    apart,
     cell_of,
     draws,
     folder_of,
@@ -102,10 +103,11 @@ def _rescored(submitted: Submitted, place: Path, console: Console) -> Iterator[C
             assert before is not None
             assert found is not None
             allowed = rescoring_allowance(official, record, submitted.suite)
-            passed = abs(found - before) <= allowed
+            far = apart(record, again, submitted.suite)
             yield Compared(
-                cell=official.key, seed=record.cell.seed, submitted=before, found=found, allowed=allowed, passed=passed
-            )
+                cell=official.key, seed=record.cell.seed, submitted=before, found=found, apart=far, allowed=allowed,
+                passed=far <= allowed,
+            )  # fmt: skip
 
 
 def _here(record: Record, submitted: Submitted) -> Record:
@@ -127,24 +129,27 @@ def _rerun(
         finished = [score for score in own if score is not None]
         found = raw_score(draw.official, record, submitted.suite)
         allowed = allowance(draw.official, max(1, len(finished)), len(drawn))
+        short = shortfall(draw.official, finished, found) if finished and found is not None else None
         compared.append(
             Compared(
                 cell=draw.official.key,
                 seed=draw.seed,
                 submitted=sum(finished) / len(finished) if finished else None,
                 found=found,
+                apart=short,
                 allowed=allowed,
-                passed=not finished or (found is not None and shortfall(draw.official, finished, found) <= allowed),
+                passed=not finished or (short is not None and short <= allowed),
             )
         )
     return compared
 
 
 def _table(compared: Sequence[Compared]) -> Table:
-    table = Table("cell", "seed", "submitted", "found", "allowed", "", box=None, pad_edge=False)
+    table = Table("cell", "seed", "submitted", "found", "apart", "allowed", "", box=None, pad_edge=False)
     for each in compared:
-        scores = ("–" if score is None else f"{score:.4f}" for score in (each.submitted, each.found))
-        table.add_row(each.cell, str(each.seed), *scores, f"{each.allowed:.4f}", "pass" if each.passed else "FAIL")
+        figures = (each.submitted, each.found, each.apart, each.allowed)
+        shown = ("–" if figure is None else f"{figure:.4f}" for figure in figures)
+        table.add_row(each.cell, str(each.seed), *shown, "pass" if each.passed else "FAIL")
     return table
 
 

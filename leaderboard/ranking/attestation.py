@@ -14,15 +14,17 @@ ATTESTATIONS = Path(__file__).parent.parent / "attestations"
 
 
 class Compared(Strict):
-    """One cell: what was submitted and what was found, both raw; `allowed` is how much worse it might have been.
+    """One cell: what was submitted and what was found, both raw scores, and whether they are near enough.
 
-    Of a rescoring the seed is the submitted one and `allowed` goes both ways.
+    `apart` may be `allowed` at most. Of a rerun it is how much worse the new seed is than the mean submitted; of a
+    rescoring how far apart all figures of the record are, be they part of the score or not.
     """
 
     cell: str
     seed: NonNegativeInt
     submitted: float | None  # None: no seed finished
     found: float | None  # None: the run did not finish
+    apart: float | None
     allowed: NonNegative
     passed: bool
 

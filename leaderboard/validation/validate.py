@@ -1,6 +1,6 @@
 """A submission from its folder to findings. Nothing of it is run, no path of it is followed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -35,9 +35,19 @@ class Checked:
 def validate(folder: Path, suites: ReadSuite = read_suite) -> Checked:
     """Read `folder` and hold it against the suite it names. Raises OSError where it cannot be listed."""
     files, findings = read_folder(folder)
-    checked = Checked(findings=findings)
     if findings:
-        return checked
+        return Checked(findings=findings)
+    checked = validated(files, folder.resolve().name, suites)
+    if checked.submission and not checked.findings:
+        found = copies(checked.submission, checked.records, folder)
+        checked.findings += [Finding(MAIN, where, expected) for where, expected in found]
+    return checked
+
+
+def validated(files: Mapping[str, bytes], name: str, suites: ReadSuite = read_suite) -> Checked:
+    """The files of a folder called `name`, by themselves."""
+    checked = Checked()
+    findings = checked.findings
     checked.submission = _model(files, MAIN, Submission, findings)
     if checked.submission is None:
         return checked
@@ -48,11 +58,11 @@ def validate(folder: Path, suites: ReadSuite = read_suite) -> Checked:
         return checked
     _read_cells(files, checked, checked.suite)
     if not findings:
-        findings += list(_problems(folder, checked, checked.submission, checked.suite))[:ENOUGH]
+        findings += list(_problems(name, checked, checked.submission, checked.suite))[:ENOUGH]
     return checked
 
 
-def _read_cells(files: dict[str, bytes], checked: Checked, suite: Suite) -> None:
+def _read_cells(files: Mapping[str, bytes], checked: Checked, suite: Suite) -> None:
     """The records of every official cell, a seed each."""
     names = {f"{CELLS}/{official.key}.json": official for official in suite.cells}
     for name in sorted(files.keys() - names.keys() - {MAIN}):
@@ -74,7 +84,7 @@ def _read_cells(files: dict[str, bytes], checked: Checked, suite: Suite) -> None
             checked.records[official.key] = seeds.records
 
 
-def _model(files: dict[str, bytes], name: str, kind: type[M], findings: list[Finding]) -> M | None:
+def _model(files: Mapping[str, bytes], name: str, kind: type[M], findings: list[Finding]) -> M | None:
     """A file as what it should be; None, and findings, where it is not."""
     if name not in files:
         findings.append(Finding(name, "", "expected this file, it is missing"))
@@ -91,7 +101,7 @@ def _model(files: dict[str, bytes], name: str, kind: type[M], findings: list[Fin
     return None
 
 
-def _problems(folder: Path, checked: Checked, submission: Submission, suite: Suite) -> Iterator[Finding]:
+def _problems(name: str, checked: Checked, submission: Submission, suite: Suite) -> Iterator[Finding]:
     """Everything that takes more than one file to know."""
     for where, expected in model_problems(submission.model):
         yield Finding(MAIN, where, expected)
@@ -104,14 +114,12 @@ def _problems(folder: Path, checked: Checked, submission: Submission, suite: Sui
     if submission.id != submission_id(submission.name, everything):
         expected = f"expected {submission_id(submission.name, everything)}, from the name and the records"
         yield Finding(MAIN, "id", expected)
-    if submission.id != folder.resolve().name:
-        yield Finding(MAIN, "id", f"expected the folder's name, {folder.resolve().name}")
+    if submission.id != name:
+        yield Finding(MAIN, "id", f"expected the folder's name, {name}")
     if not found:  # sums that cannot be have no scores
         for where, expected in claim_problems(submission, checked.records, suite):
             yield Finding(MAIN, where, expected)
         for where, expected in weights_problems(submission, checked.records):
-            yield Finding(MAIN, where, expected)
-        for where, expected in copies(submission, checked.records, folder):
             yield Finding(MAIN, where, expected)
 
 

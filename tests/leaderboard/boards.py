@@ -51,7 +51,8 @@ def tiny_suite(
     cells += [_text_cell(each, n_blocks) for each in tokenizers]
     return Suite(
         name="tiny", revision=1, protocol=1, n_params=25_000, seeds=list(seeds), reference="transformer",
-        boards=BOARDS, blocks=blocks, cells=cells, tolerance=Tolerance(n=9, answers=10_000, flips=1, recall=0.001, bits=0.001),
+        boards=BOARDS, blocks=blocks, cells=cells,
+        tolerance=Tolerance(n=9, answers=10_000, flips=1, recall=0.001, bits=0.001),
     )  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def _cell(regime: str, task: str, tokenizer: str | None, lags: list[int], **more
     corpus = Corpus(name="sympy", digest=DIGEST) if tokenizer else None
     told = _part("bpe") if tokenizer else None
     if told is not None:
-        told = told.model_copy(update={"name": tokenizer})
+        told = told.model_copy(update={"name": tokenizer, "init_args": {"kind": tokenizer}})
     return Cell(
         model=ANY,
         task=_part(task),

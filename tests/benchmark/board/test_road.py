@@ -280,16 +280,38 @@ def test_a_row_is_reproduced_in_every_sum(gru: Path, capsys: pytest.CaptureFixtu
 
 def test_as_many_answers_may_flip_as_chance_allows(place: Path) -> None:
     """At 1 flip seen in 10,000 answers the rate is at most 4.74 in 10,000 (the exact Poisson limit)."""
-    suite = the_suite().model_copy(update={"tolerance": Tolerance(n=1, answers=10_000, flips=1, recall=0.1, bits=0.2)})
-    official = suite.by_key["retain-delayed_recall"]
+    tolerance = Tolerance(n=1, answers=10_000, flips=1, recall=0.1, bits=0.2)
+    suite = the_suite().model_copy(update={"tolerance": tolerance})
+    official = suite.by_key["retain-delayed_recall"].model_copy(update={"spread": 0.0})
     record = next(r for r in read_records(place / "runs" / "tiny" / "records") if r.cell.regime == "retain")
-    scored = [o for o in record.curve if o.lag <= 16]
     assert stats.poisson.cdf(1, 4.744) == pytest.approx(0.05, abs=1e-3)
-    expected, level = 4.744e-4 * 64 * len(scored), 0.01 / (4 * 2)
-    flips = next(k for k in range(99) if stats.poisson.sf(k, expected) <= level)
-    one = 1 / 64 / (1 - official.facts.chance) / len(scored)
-    assert again.rescoring_allowance(official, record, suite) == pytest.approx(flips * one)
-    assert again.rescoring_allowance(suite.by_key["language-byte"], record, suite) == pytest.approx(0.4)
+    answers = 64 * len(record.curve)
+    flips = next(k for k in range(99) if stats.poisson.sf(k, 4.744e-4 * answers) <= 0.01 / (4 * 2))
+    expected = flips / answers / (1 - official.facts.chance)
+    assert again.rescoring_allowance(official, record, suite) == pytest.approx(expected)
+    text = suite.by_key["language-byte"]
+    assert again.rescoring_allowance(text.model_copy(update={"spread": 0.0}), record, suite) == pytest.approx(0.4)
+    assert again.rescoring_allowance(text.model_copy(update={"spread": 9.0}), record, suite) == pytest.approx(0.9)
+
+
+def test_two_scorings_are_apart_by_every_figure(place: Path) -> None:
+    """A loss that no score adds up counts, and so do two that were exchanged."""
+    suite, records = the_suite(), read_records(place / "runs" / "tiny" / "records")
+    record = next(r for r in records if r.cell.regime == "language")
+    assert again.apart(record, record, suite) == 0
+    a, b, *_ = suite.kept
+    nats = list(record.losses[0].nats)
+    nats[a], nats[b] = nats[b], nats[a]
+    first = record.losses[0].model_copy(update={"nats": nats})
+    changed = record.model_copy(update={"losses": [first, *record.losses[1:]]})
+    n_bytes = sum(suite.blocks.n_bytes[k] for k in suite.kept)
+    assert again.apart(record, changed, suite) == pytest.approx(2 * abs(nats[a] - nats[b]) / np.log(2) / n_bytes)  # pyright: ignore
+    recall = next(r for r in records if r.cell.regime == "retain")
+    last = recall.curve[-1].model_copy(update={"total": recall.curve[-1].total + 1})
+    changed = recall.model_copy(update={"curve": [*recall.curve[:-1], last]})
+    assert recall.facts is not None
+    expected = 1 / 64 / (1 - recall.facts.chance) / len(recall.curve)
+    assert again.apart(recall, changed, suite) == pytest.approx(expected)
 
 
 def test_an_allowance_covers_honest_seeds_as_often_as_it_says(place: Path) -> None:
