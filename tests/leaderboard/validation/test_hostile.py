@@ -36,7 +36,7 @@ NAMES = sorted(FILES)
 TESTED: Counter[str] = Counter()
 FREE = re.compile(
     r"submission\.json/(contact|link|date|family|commit|source|argv(/\d+)?|weights/[0-9a-f]{16}/[\w.-]+)"
-    r"|cells/[\w-]+\.json/records/\d+/(reason|host(/\w+)*|facts/(n_params|flops_per_token|receptive_field))"
+    r"|cells/[\w-]+\.json/records/\d+/(reason|host(/.*)?|facts/(n_params|flops_per_token|receptive_field))"
 )
 UNSCORED = re.compile(
     r"cells/language-byte\.json/records/\d+/losses/\d+/nats/\d+"
