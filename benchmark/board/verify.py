@@ -159,10 +159,10 @@ def _attested(submitted: Submitted, attestation: Attestation, console: Console) 
     n, failed = len(attestation.compared), [each for each in attestation.compared if not each.passed]
     path, sha256 = write_attestation(attestation, board / "attestations")
     done = "rescored" if attestation.kind == "rescore" else "rerun"
-    note = f"{done}: {n - len(failed)} of {n} passed" + (f"; not {failed[0].cell}" if failed else "")
+    note = f"{attestation.kind}: {n - len(failed)} of {n} passed" + (f", not {failed[0].cell}" if failed else "")
     event = "disputed" if failed else done
     entry = append(attestation.id, attestation.digest, event, attestation.by, note, sha256, board / "ledger.jsonl")
-    console.print(f"{attestation.id}: {note}; {entry.event}, line {entry.number} of the ledger; {path}")
+    console.print(f"{attestation.id}: {entry.event} ({note}), line {entry.number} of the ledger; {path}")
     return 1 if failed else 0
 
 
