@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from leaderboard.record import Facts, Record
 
@@ -43,7 +43,7 @@ def t_interval(values: ArrayLike, least: ArrayLike = 0.0) -> tuple[Array, Array]
     """Mean and half-width of the 95% t interval over the last axis (seeds, at least 2), never narrower than `least`."""
     values = np.asarray(values, dtype=float)
     n = values.shape[-1]
-    half = stats.t.ppf(0.975, n - 1) * values.std(axis=-1, ddof=1) / np.sqrt(n)
+    half = special.stdtrit(n - 1, 0.975) * values.std(axis=-1, ddof=1) / np.sqrt(n)
     return values.mean(axis=-1), np.maximum(half, least)
 
 

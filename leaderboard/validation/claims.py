@@ -1,23 +1,15 @@
-"""What a submission claims follows from its records, and its records are nobody else's."""
+"""What a submission claims follows from its records."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
 
-from pydantic import BaseModel, ValidationError
-
-from leaderboard.measured import Losses
 from leaderboard.record import Record
 from leaderboard.scores import mean_score, raw_score
 from leaderboard.suite import Suite
 from leaderboard.validation.against_suite import Problem
-from leaderboard.validation.folder import CELLS, MAIN, MAX_FILE
-from leaderboard.validation.submission import Claim, Seeds, Submission
+from leaderboard.validation.submission import Claim, Submission
 
-M = TypeVar("M", bound=BaseModel)
 EXACT = 1e-9  # relative: another order of summation
-COPIED = 0.05  # share of the losses that may be another submission's by chance: single precision has few digits
 
 
 def claims_of(records: Mapping[str, Sequence[Record]], suite: Suite) -> list[Claim]:
@@ -69,35 +61,3 @@ def weights_files(record: Record) -> list[str]:
     if record.cell.regime == "learn":
         return [f"weights-{outcome.lag}.safetensors" for outcome in record.curve]
     return ["weights.safetensors"]
-
-
-def copies(submission: Submission, records: Mapping[str, Sequence[Record]], folder: Path) -> Iterator[Problem]:
-    """Measurements or weights that another submission beside this one has too."""
-    weights = {digest for names in submission.weights.values() for digest in names.values()}
-    mine = {key: _losses(record.losses for record in each) for key, each in records.items()}
-    for path in sorted(folder.resolve().parent.glob(f"*/{MAIN}")):
-        other = path.parent
-        if other.name == folder.resolve().name or other.is_symlink():
-            continue
-        found = _neighbour(path, Submission)
-        if found and weights & {digest for names in found.weights.values() for digest in names.values()}:
-            yield "weights", f"expected weights of its own, {other.name} has some of them"
-        for key, own in mine.items():
-            theirs = _neighbour(other / CELLS / f"{key}.json", Seeds) if own else None
-            if theirs and len(own & _losses(record.losses for record in theirs.records)) > COPIED * len(own):
-                yield "cells", f"expected measurements of its own, {other.name} has the losses of {key} too"
-
-
-def _losses(records: Iterable[Sequence[Losses]]) -> set[float]:
-    """Every block's nats after every context: they have many digits, and no two trainings agree in many of them."""
-    return {nats for each in records for losses in each for nats in losses.nats if nats is not None}
-
-
-def _neighbour(path: Path, kind: type[M]) -> M | None:
-    """A neighbour's file; None where there is none, or it is not valid: it has findings of its own."""
-    if path.is_symlink() or not path.is_file() or path.stat().st_size > MAX_FILE:
-        return None
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except ValidationError:
-        return None

@@ -1,8 +1,10 @@
 """What is wrong with a submission, a line each."""
 
+import re
 from dataclasses import dataclass
 
 LONGEST = 300  # characters of a line
+NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -14,9 +16,14 @@ class Finding:
     expected: str
 
     def line(self) -> str:
-        """One printable line, whatever the submission has in it."""
-        said = ": ".join(part for part in (self.file, self.field, self.expected) if part)
-        plain = said.encode("unicode_escape").decode("ascii")
+        """One printable line, whatever the submission has in it.
+
+        It commands neither a terminal (all but ASCII is escaped) nor a workflow, which obeys `::` where a line begins
+        and `##[` wherever it stands.
+        """
+        file = self.file if not self.file or NAME.fullmatch(self.file) else f'"{self.file}"'
+        said = ": ".join(part for part in (file, self.field, self.expected) if part)
+        plain = said.encode("unicode_escape").decode("ascii").replace("##[", "## [")
         return plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"
 
 

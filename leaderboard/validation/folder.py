@@ -37,7 +37,10 @@ def read_folder(path: Path) -> tuple[dict[str, bytes], list[Finding]]:
         if problem:
             findings.append(Finding(name, "", problem))
         elif stat.S_ISREG(found.st_mode):
-            files[name] = _read(Path(entry.path))
+            try:
+                files[name] = _read(Path(entry.path))
+            except OSError as error:
+                findings.append(Finding(name, "", f"expected a file that can be read: {error.strerror}"))
     return files, findings
 
 

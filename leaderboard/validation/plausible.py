@@ -11,6 +11,7 @@ from leaderboard.suite import OfficialCell, Read, Suite, Tested
 from leaderboard.validation.against_suite import Problem
 
 MAX_ERROR = 1e6  # mean squared error of an answer
+TWICE = 2  # validations in a row that end a training
 MAX_NATS = 100.0  # a byte: 144 bits, where knowing nothing costs 8
 
 
@@ -48,9 +49,9 @@ def _outcome_problems(official: OfficialCell, outcome: Outcome, test: Tested) ->
             yield "sequences", "expected null: lags are mixed in training"
         return
     block = budget.batch_size * budget.val_every
-    spent = outcome.sequences or 0
-    if not 0 < spent <= budget.sequences or spent % block:
-        yield "sequences", f"expected a multiple of {block} up to {budget.sequences}, got {outcome.sequences}"
+    spent, least = outcome.sequences or 0, block * (TWICE if outcome.solved else 1)
+    if not least <= spent <= budget.sequences or spent % block:
+        yield "sequences", f"expected a multiple of {block}, {least} to {budget.sequences}, got {outcome.sequences}"
     if outcome.solved is None or (not outcome.solved and spent != budget.sequences):
         yield "solved", "expected true where training ended early, else true or false"
 
@@ -114,9 +115,15 @@ def _read_problems(official: OfficialCell, losses: Losses, read: Read, suite: Su
     worst = next((nats for nats, n in pairs if nats > MAX_NATS * n), None)
     if worst is not None:
         yield "nats", f"expected at most {MAX_NATS:g} nats a byte, got {worst:g} for a block"
-    bits = math.fsum(nats for nats, _ in pairs) / math.log(2) / max(1, sum(n for _, n in pairs))
+    kept = [(nats, suite.blocks.n_bytes[i]) for i in suite.kept if (nats := losses.nats[i]) is not None]
+    bits = min(_bits(each) for each in (pairs, kept) if each)
     if bits < official.best:
         yield "nats", f"expected no less than {official.best:.3f} bits per byte, got {bits:.3f}"
+
+
+def _bits(pairs: Sequence[tuple[float, int]]) -> float:
+    """Bits per byte of blocks as (nats, bytes)."""
+    return math.fsum(nats for nats, _ in pairs) / math.log(2) / sum(n for _, n in pairs)
 
 
 def _key(losses: Losses) -> tuple[int, bool]:

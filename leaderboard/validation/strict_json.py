@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 from leaderboard.validation.findings import Refused
 
 MAX_DEPTH = 12
+MAX_VALUES = 30_000  # of one file, which bounds how many findings it can have
+MAX_OBJECTS = 2_000  # of them with fields
 MAX_DIGITS = 25  # of one number, sign and exponent too: what a double or a 64-bit count can need
 LARGEST = 2**53  # of whole numbers: beyond, a double no longer counts
 MAX_TEXT = 500  # characters of a key or a text
@@ -26,12 +28,14 @@ def parse(data: bytes) -> Any:
     """The value of UTF-8 JSON. Raises Refused.
 
     Refused are what Python's parser lets through: NaN and the infinities, numbers that overflow to one or are −0,
-    a key that comes twice, a byte-order mark; nesting beyond `MAX_DEPTH`; and texts that are long or not all visible.
+    a key that comes twice, a byte-order mark; nesting beyond `MAX_DEPTH` and values beyond `MAX_VALUES`; texts that
+    are long or not all visible.
     """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refused("", f"expected UTF-8, byte {error.start} is not") from None
+    refuse_many(data)
     _refuse_depth(data)
     try:
         value = json.loads(
@@ -41,6 +45,17 @@ def parse(data: bytes) -> Any:
         raise Refused("", f"expected JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     _refuse_texts(value)
     return value
+
+
+def refuse_many(data: bytes) -> None:
+    """Raise Refused for more values than a file can need, so that there are no more findings than that either.
+
+    Counted are the commas and brackets around them, those in texts too: it is a bound.
+    """
+    if data.count(b"{") > MAX_OBJECTS:
+        raise Refused("", f"expected at most {MAX_OBJECTS} objects")
+    if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES:
+        raise Refused("", f"expected at most {MAX_VALUES} values")
 
 
 def _refuse_depth(data: bytes) -> None:
@@ -78,8 +93,7 @@ def _constant(word: str) -> NoReturn:
 
 
 def _float(text: str) -> float:
-    value = float(text)
-    if len(text) > MAX_DIGITS or not math.isfinite(value):
+    if len(text) > MAX_DIGITS or not math.isfinite(value := float(text)):
         raise Refused("", f"expected finite numbers of at most {MAX_DIGITS} characters, got {text[:MAX_DIGITS]}")
     if value == 0 and text.startswith("-"):
         raise Refused("", f"expected no negative zero, got {text}")

@@ -11,12 +11,20 @@ from leaderboard.cell import NonNegative, NotTruth, Part, Strict
 from leaderboard.record import Record
 
 ID = r"[a-z0-9][a-z0-9-]{2,79}"
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+()-]*( [A-Za-z0-9._+()-]+)*$", max_length=40)
-]
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z]{1,20}$")]
-Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}\+?$")]
+HEX = "[0-9a-f]"
+HOST = r"([A-Za-z0-9-]+\.)+[A-Za-z]{2,24}"
+
+
+def _like(pattern: str, expected: str, longest: int = 100) -> AfterValidator:
+    """All of a text is as `pattern` has it; `expected` says so in words."""
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if len(text) > longest or not compiled.fullmatch(text):
+            raise ValueError(f"expected {expected}")
+        return text
+
+    return AfterValidator(check)
 
 
 def _day(text: str) -> str:
@@ -24,22 +32,36 @@ def _day(text: str) -> str:
     return text
 
 
-Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_day)]
+Digest = Annotated[str, _like(f"{HEX}{{64}}", "a sha256, 64 hex digits")]
+Commit = Annotated[str, _like(rf"{HEX}{{40}}\+?", "40 hex digits, with + for uncommitted changes")]
+Identifier = Annotated[str, _like(ID, "small letters, digits and hyphens, 3 to 80 of them")]
+Word = Annotated[str, _like("[a-z]{1,20}", "small letters, at most 20")]
+Name = Annotated[
+    str,
+    _like(
+        r"[A-Za-z0-9][A-Za-z0-9._+()-]*( [A-Za-z0-9._+()-]+)*",
+        "letters, digits, single spaces and . _ + ( ) -, at most 40, a letter or digit first",
+        longest=40,
+    ),
+]
+Day = Annotated[str, _like(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", "a day, as 2026-01-31"), AfterValidator(_day)]
 Contact = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^(@[A-Za-z0-9][A-Za-z0-9-]{0,38}|[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)$",
-        max_length=120,
+    _like(
+        rf"@[A-Za-z0-9][A-Za-z0-9-]{{0,38}}|[A-Za-z0-9._+-]{{1,64}}@{HOST}",
+        "an e-mail address or @handle",
+        longest=120,
     ),
 ]
 Link = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(/[A-Za-z0-9._~%+@/-]*)?(\?[A-Za-z0-9._~%+=&-]*)?(#[A-Za-z0-9._~-]*)?$",
-        max_length=200,
+    _like(
+        rf"https://(?!.*xn--){HOST}(/[A-Za-z0-9._~%+@/-]*)?(\?[A-Za-z0-9._~%+=&-]*)?(#[A-Za-z0-9._~-]*)?",
+        "an https:// address: a host in plain letters, no user and no port, at most 200 characters",
+        longest=200,
     ),
 ]
-Family = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z -]{0,29}$")]
+Family = Annotated[str, _like("[a-z][a-z -]{0,29}", "a few words in small letters, as state space")]
 
 
 class Claim(Strict):
@@ -62,7 +84,7 @@ class Submission(Strict):
     """
 
     schema_version: Annotated[Literal[1], NotTruth] = 1
-    id: Annotated[str, StringConstraints(pattern=f"^{ID}$")]
+    id: Identifier
     suite: Word
     revision: PositiveInt
     name: Name

@@ -8,9 +8,10 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from leaderboard.record import Record
-from leaderboard.suite import OfficialCell, Suite, read_suite
+from leaderboard.suite import OF_THE_MODEL, OfficialCell, Suite, read_suite
 from leaderboard.validation.against_suite import cell_problems, facts_problems, model_problems
-from leaderboard.validation.claims import claim_problems, copies, weights_problems
+from leaderboard.validation.claims import claim_problems, weights_problems
+from leaderboard.validation.copies import copies, repeated
 from leaderboard.validation.findings import Finding, Refused
 from leaderboard.validation.folder import CELLS, MAIN, read_folder
 from leaderboard.validation.plausible import curve_problems, losses_problems
@@ -18,7 +19,7 @@ from leaderboard.validation.strict_json import parse
 from leaderboard.validation.submission import Seeds, Submission, submission_id
 
 M = TypeVar("M", bound=BaseModel)
-ENOUGH = 100  # findings that are worth reading
+ENOUGH = 100  # findings that are worth reading; more are neither sought nor shown
 ReadSuite = Callable[[str, int], Suite]
 
 
@@ -36,30 +37,42 @@ def validate(folder: Path, suites: ReadSuite = read_suite) -> Checked:
     """Read `folder` and hold it against the suite it names. Raises OSError where it cannot be listed."""
     files, findings = read_folder(folder)
     if findings:
-        return Checked(findings=findings)
+        return Checked(findings=_first(findings))
     checked = validated(files, folder.resolve().name, suites)
     if checked.submission and not checked.findings:
         found = copies(checked.submission, checked.records, folder)
-        checked.findings += [Finding(MAIN, where, expected) for where, expected in found]
+        checked.findings += _first([Finding(MAIN, where, expected) for where, expected in found])
     return checked
 
 
 def validated(files: Mapping[str, bytes], name: str, suites: ReadSuite = read_suite) -> Checked:
     """The files of a folder called `name`, by themselves."""
     checked = Checked()
+    _validate(files, name, suites, checked)
+    checked.findings = _first(checked.findings)
+    return checked
+
+
+def _validate(files: Mapping[str, bytes], name: str, suites: ReadSuite, checked: Checked) -> None:
     findings = checked.findings
     checked.submission = _model(files, MAIN, Submission, findings)
     if checked.submission is None:
-        return checked
+        return
     try:
         checked.suite = suites(checked.submission.suite, checked.submission.revision)
     except ValueError as error:
         findings.append(Finding(MAIN, "suite", f"expected a suite there is: {error}"))
-        return checked
-    _read_cells(files, checked, checked.suite)
+        return
+    findings += [Finding(MAIN, *problem) for problem in model_problems(checked.submission, checked.suite)]
     if not findings:
-        findings += list(_problems(name, checked, checked.submission, checked.suite))[:ENOUGH]
-    return checked
+        _read_cells(files, checked, checked.suite)
+    if not findings:
+        findings += _problems(name, checked, checked.submission, checked.suite)
+
+
+def _first(findings: list[Finding]) -> list[Finding]:
+    more = [Finding(MAIN, "", "expected fewer findings: there are more than these")]
+    return findings if len(findings) <= ENOUGH else findings[:ENOUGH] + more
 
 
 def _read_cells(files: Mapping[str, bytes], checked: Checked, suite: Suite) -> None:
@@ -68,6 +81,8 @@ def _read_cells(files: Mapping[str, bytes], checked: Checked, suite: Suite) -> N
     for name in sorted(files.keys() - names.keys() - {MAIN}):
         checked.findings.append(Finding(name, "", "expected a cell of the suite"))
     for name, official in names.items():
+        if len(checked.findings) > ENOUGH:
+            return
         if name not in files:
             checked.findings.append(Finding(name, "", f"expected the records of {official.title}, the file is missing"))
             continue
@@ -90,12 +105,11 @@ def _model(files: Mapping[str, bytes], name: str, kind: type[M], findings: list[
         findings.append(Finding(name, "", "expected this file, it is missing"))
         return None
     try:
-        parse(files[name])
-        return kind.model_validate_json(files[name])
+        return kind.model_validate(parse(files[name]))  # parsed once: two parsers might read two things
     except Refused as error:
         findings.append(Finding(name, error.field[:60], error.expected))
     except ValidationError as error:
-        for each in error.errors(include_url=False, include_input=False)[:ENOUGH]:
+        for each in error.errors(include_url=False, include_input=False):
             where = ".".join(str(key) for key in each["loc"])
             findings.append(Finding(name, where, each["msg"].removeprefix("Value error, ")))
     return None
@@ -103,8 +117,6 @@ def _model(files: Mapping[str, bytes], name: str, kind: type[M], findings: list[
 
 def _problems(name: str, checked: Checked, submission: Submission, suite: Suite) -> Iterator[Finding]:
     """Everything that takes more than one file to know."""
-    for where, expected in model_problems(submission.model):
-        yield Finding(MAIN, where, expected)
     found: list[Finding] = []
     for official in suite.cells:
         found += _record_findings(official, checked.records[official.key], submission, suite)
@@ -119,7 +131,7 @@ def _problems(name: str, checked: Checked, submission: Submission, suite: Suite)
     if not found:  # sums that cannot be have no scores
         for where, expected in claim_problems(submission, checked.records, suite):
             yield Finding(MAIN, where, expected)
-        for where, expected in weights_problems(submission, checked.records):
+        for where, expected in [*weights_problems(submission, checked.records), *repeated(checked.records)]:
             yield Finding(MAIN, where, expected)
 
 
@@ -136,6 +148,9 @@ def _record_findings(
         ]
         for where, expected in problems:
             yield Finding(name, f"records.{number}.{where}", expected)
+    told = {tuple(getattr(record.facts, fact) for fact in OF_THE_MODEL) for record in records if record.facts}
+    if len(told) > 1:
+        yield Finding(name, "records", f"expected the same {', '.join(OF_THE_MODEL)} whatever the seed")
 
 
 def _agreement(records: list[Record]) -> Iterator[tuple[str, str]]:

@@ -19,6 +19,7 @@ from leaderboard.validation.claims import claims_of, weights_files
 from leaderboard.validation.submission import Seeds, Submission, submission_id
 
 Status = Literal["ok", "diverged", "failed"]
+Regime = Literal["learn", "retain", "language"]
 KAPPA = {"byte": 1.0, "bpe-512": 1.9, "bpe-2048": 2.7, "bpe-8192": 3.3}
 ALL = tuple(KAPPA)
 SEEDS = [101, 102, 103]
@@ -60,7 +61,7 @@ def _part(name: str) -> Part:
     return Part(name=name, class_path=f"tasks.{name}.{name.title().replace('_', '')}", init_args={})
 
 
-def _facts(tokenizer: str | None, metric: str) -> Facts:
+def _facts(tokenizer: str | None, metric: Literal["accuracy", "bits_per_byte"]) -> Facts:
     text: dict[str, Any] = {}
     if tokenizer:
         split = SplitFacts(digest=DIGEST, n_documents=300, n_bytes=100_000)
@@ -74,7 +75,7 @@ def _facts(tokenizer: str | None, metric: str) -> Facts:
     )  # fmt: skip
 
 
-def _cell(regime: str, task: str, tokenizer: str | None, lags: list[int], **more: Any) -> Cell:
+def _cell(regime: Regime, task: str, tokenizer: str | None, lags: list[int], **more: Any) -> Cell:
     corpus = Corpus(name="sympy", digest=DIGEST) if tokenizer else None
     told = _part("bpe") if tokenizer else None
     if told is not None:
@@ -92,7 +93,9 @@ def _cell(regime: str, task: str, tokenizer: str | None, lags: list[int], **more
     )
 
 
-def _recall_cell(board: BoardName, regime: str, task: str, tokenizer: str | None, seeds: Sequence[int]) -> OfficialCell:
+def _recall_cell(
+    board: BoardName, regime: Regime, task: str, tokenizer: str | None, seeds: Sequence[int]
+) -> OfficialCell:
     lags, further = (LEARN, []) if regime == "learn" else (RETAIN, FURTHER)
     kappa = KAPPA[tokenizer] if tokenizer else 1.0
     tests = [

@@ -22,7 +22,7 @@ def test_a_recall_score_is_the_mean_strength_over_the_lags_up_to_four_t() -> Non
         expected = np.mean([min(1, max(0, s[lag])) for lag in RETAIN])
         raw = raw_score(official, record, SUITE)
         assert raw == pytest.approx(expected)
-        assert normalised_score(official, record, SUITE) == pytest.approx(raw / 0.9)
+        assert normalised_score(official, record, SUITE) == pytest.approx(expected / 0.9)
 
 
 def test_a_climb_that_ended_counts_nothing_at_the_lags_it_did_not_reach() -> None:
@@ -42,7 +42,7 @@ def test_bits_are_those_of_the_blocks_that_all_tokenizers_keep_at_t() -> None:
         expected = sum(nats[i] or 0 for i in kept) / math.log(2) / sum(SUITE.blocks.n_bytes[i] for i in kept)
         raw = raw_score(official, record, SUITE)
         assert raw == pytest.approx(expected)
-        assert normalised_score(official, record, SUITE) == pytest.approx((8 - raw) / (8 - official.reference))
+        assert normalised_score(official, record, SUITE) == pytest.approx((8 - expected) / (8 - official.reference))
 
 
 def test_a_seed_that_diverged_is_at_chance_and_one_that_failed_has_no_score() -> None:

@@ -1,6 +1,7 @@
 """The road to the leaderboard, on a suite of two seeds: frozen, submitted, verified, reproduced."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ TEXT = "the old house by the sea was sold, they said; to whom and for how much (
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with texts, a suite frozen from two models, and the board's folder."""
     place = tmp_path_factory.mktemp("road")
     patch = pytest.MonkeyPatch()
@@ -97,7 +98,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     patch.setattr(again, "SUBMISSIONS", place / "board" / "submissions")
     assert commands.table("tiny.yaml", "runs", 2, False, "disabled", "gru,min_gru") == 0
     assert freeze("tiny.yaml", "gru", "runs/tiny") == 0
-    yield place  # pyright: ignore
+    yield place
     patch.undo()
 
 
@@ -183,7 +184,7 @@ def test_bad_input_is_refused_before_any_work(
     monkeypatch.setattr(commands, "run_cells", lambda *_: pytest.fail("trained"))
     usual = {"model": "gru", "name": "GRU", "contact": "@someone", "suite": "tiny"}
     with pytest.raises(UsageError, match=said):
-        submit.submit(**(usual | changes))
+        submit.submit(**(usual | changes))  # pyright: ignore
 
 
 def test_a_submission_scored_again_is_rescored_and_attested(gru: Path, place: Path) -> None:

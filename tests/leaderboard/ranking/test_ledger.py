@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from leaderboard.ranking.ledger import FIRST, Entry, append, read_ledger, submis
 DIGEST = "d" * 64
 
 
-def event(name: str, number: int = 1) -> Entry:
+def event(name: Any, number: int = 1) -> Entry:
     return Entry(
         number=number, previous=FIRST, date="2026-02-01", id="gru-1", digest=DIGEST, event=name, by="us", note=""
     )
