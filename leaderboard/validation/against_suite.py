@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
+from pydantic import BaseModel
+
+from leaderboard.cell import Cell
 from leaderboard.record import Record
 from leaderboard.suite import OF_THE_MODEL, OfficialCell, Suite
 from leaderboard.validation.submission import Submission
@@ -47,13 +50,15 @@ def cell_problems(official: OfficialCell, record: Record, seed: int, submission:
     """What was run is the official cell with this seed, and nothing else than the model and its rate are chosen."""
     lr = record.cell.budget.lr
     expected = official.for_model(submission.model, seed, lr)
-    if record.cell != expected or record.cell.id != expected.id:  # 4 and 4.0 are equal, but another cell
-        found, wanted = record.cell.model_dump(), expected.model_dump()
-        yield next(_differing(found, wanted, "cell"), ("cell", f"expected the official one, {expected.id}"))
+    if record.cell != expected:
+        found, wanted = ({name: getattr(cell, name) for name in Cell.model_fields} for cell in (record.cell, expected))
+        yield next(_differing(found, wanted, "cell"))
+    elif record.id != expected.id:
+        yield "id", f"expected the digest of the cell, {expected.id}"
+    elif record.cell.id != expected.id:  # 48 and 48.0 are equal, but another cell
+        yield "cell", f"expected the official one, {expected.id}, to the letter"
     if not LR[0] <= lr <= LR[1]:
         yield "cell.budget.lr", f"expected {LR[0]} to {LR[1]}, got {lr}"
-    if record.id != record.cell.id:
-        yield "id", f"expected the digest of the cell, {record.cell.id}"
     if (record.status == "ok") != (record.reason is None) or record.reason == "":
         yield "reason", "expected a reason where the status is not ok, and there alone"
     if not _is_time(record.host.finished):
@@ -77,10 +82,15 @@ def _is_time(text: str) -> bool:
 
 
 def _differing(found: object, wanted: object, at: str) -> Iterator[Problem]:
+    """The innermost fields in which two things differ."""
+    if found == wanted:
+        return
+    if isinstance(found, BaseModel) and isinstance(wanted, BaseModel):
+        found, wanted = found.model_dump(), wanted.model_dump()
     if isinstance(found, dict) and isinstance(wanted, dict) and found.keys() == wanted.keys():
         for key in wanted:
             yield from _differing(found[key], wanted[key], f"{at}.{key}")
-    elif found != wanted:
+    else:
         yield at, f"expected {str(wanted)[:80]}, got {str(found)[:80]}"
 
 
