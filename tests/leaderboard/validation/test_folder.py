@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from leaderboard.validation import folder as folder_module
 from leaderboard.validation.folder import MAX_ENTRIES, MAX_FILE, MAX_TOTAL, read_folder
 from leaderboard.validation.validate import validate
 from tests.leaderboard.boards import suites, tiny_suite, write_submission
@@ -114,3 +115,27 @@ def test_the_way_to_it_does_not_matter(folder: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(folder)
     for way in (".", "../" + folder.name, str(folder) + "/", "cells/.."):
         assert validate(Path(way), suites(SUITE)).findings == []
+
+
+def test_a_file_that_becomes_a_link_meanwhile_is_not_followed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = folder_module._problem
+
+    def slow(name: str, found: os.stat_result) -> str:
+        if name == "cells/language-byte.json":
+            linked(folder)
+        return look(name, found)
+
+    monkeypatch.setattr(folder_module, "_problem", slow)
+    files, findings = read_folder(folder)
+    assert [finding.line() for finding in findings] == [
+        "cells/language-byte.json: expected a file that can be read: Too many levels of symbolic links"
+    ]
+    assert b"secret" not in b"".join(files.values())
+
+
+def test_a_name_is_shown_as_what_it_is(folder: Path) -> None:
+    for name in ("a\x1b[31mb", "::error::x", "new\nline", 'x": submission.json', os.fsdecode(b"\xff\xfe"), "\u202egnp"):
+        (folder / name).touch()
+    lines = [finding.line() for finding in validate(folder, suites(SUITE)).findings]
+    assert len(lines) == 6
+    assert all(line.startswith('"') and line.isascii() and line.isprintable() for line in lines)
