@@ -138,7 +138,7 @@ def _usage(parser: ArgumentParser, command: str, message: str) -> UsageError:
         return unknown("option", first, options)
     if first:
         return UsageError(f'{command}: one argument too many: "{first}"')
-    return UsageError(f"{command}: {condense(message)}")
+    return UsageError(f"{command}: {condense(message, parser)}")
 
 
 def cli_parser(command: str) -> ArgumentParser:

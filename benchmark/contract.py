@@ -4,6 +4,7 @@ A check takes `build`, which makes the model afresh with the same weights each t
 why the clause does not apply, and raises Breach with what is wrong, where, and what to do. Lengths are in positions.
 """
 
+import re
 import tempfile
 from collections.abc import Callable
 
@@ -219,7 +220,13 @@ def mixed_precision(build: Build) -> Verified:
 def operations(build: Build) -> Verified:
     """Its operations can be counted, on tensors that have a shape and no numbers."""
     length = 16
-    n = build().flops(length)
+    try:
+        n = build().flops(length)
+    except RuntimeError as error:
+        if not re.search("expected device|same device", str(error)):
+            raise
+        hint = "use nn.Parameter, register_buffer or nn.ModuleList; what is made in forward takes x.device"
+        raise Breach("a tensor or a module is not registered: it stays behind when the model moves", hint) from None
     if not isinstance(n, int) or n < 0:
         raise Breach(f"flops gave {n!r}", "return a whole number: operations of the forward pass of one sequence")
     return Verified(f"counted over {length} positions: {n:,}")

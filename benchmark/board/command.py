@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.parsing import PlainHelp, condense
+from benchmark.parsing import PlainHelp, check_output, condense
 from benchmark.registry import UsageError, unknown
 from leaderboard.ranking.entrants import SUBMISSIONS, Entrant, read_entrants
 from leaderboard.validation.folder import MAIN
@@ -44,7 +44,7 @@ def leaderboard(argv: Sequence[str]) -> int:
     try:
         options = parser.parse_args(rest).as_dict()
     except ArgumentError as error:
-        raise UsageError(f"leaderboard {command}: {condense(str(error))}") from None
+        raise UsageError(f"leaderboard {command}: {condense(str(error), parser)}") from None
     return function(**options)
 
 
@@ -84,14 +84,18 @@ def leaderboard_parser(command: str) -> tuple[ArgumentParser, Callable[..., int]
 
 
 def _verify_options(parser: ArgumentParser) -> None:
-    parser.add_argument("id", help="of the submission, or its folder")
+    parser.add_argument("id", help="of a submission, or its folder: attestation and ledger go beside that folder")
     parser.add_argument(
         "--rescore", type=bool, nargs="?", const=True, default=False, help="score the weights again, every cell"
     )
     parser.add_argument("--rerun", type=int | None, help="train so many cells again, drawn by a hash, with fresh seeds")
     parser.add_argument("--after", type=str | None, help="the public value that draws them, fixed after the submission")
     parser.add_argument("--model", type=str | None, help="path/to/file.py:Class, of a model from outside the suite")
-    parser.add_argument("--weights", type=str | None, help="a folder with RECORD/weights….safetensors in it")
+    parser.add_argument(
+        "--weights",
+        type=str | None,
+        help="a folder with ID-OF-A-RECORD/weights….safetensors in it (default: OUTPUT/SUITE/cells)",
+    )
     parser.add_argument("--by", type=str | None, help="who does it (default: git's user.name)")
     parser.add_argument("--output", default="runs", help="reruns go to OUTPUT/verify/ID")
     parser.add_argument("--workers", type=int | None, help="processes, one core each (default: one a core)")
@@ -167,7 +171,7 @@ def _table(title: str, rows: Sequence[dict[str, Any]]) -> Table:
     """A board: the rank interval, the score, and why a row has no rank."""
     table = Table("rank", "model", "score", "tier", "date", "", title=Text(title), box=None, pad_edge=False)
     for row in rows:
-        said = "tied with the leader" if row["tied"] else row["why"]
+        said = row["why"] or ("leads" if row is rows[0] else "tied with the leader" * row["tied"])
         table.add_row(*(Text(row["text"][key]) for key in ("rank", "name", "score", "tier", "date")), Text(said))
     return table
 
@@ -179,6 +183,7 @@ def _dumped(standing: object) -> str:
 def render(board: str, output: str) -> int:
     """Write the site and say where."""
     found = entrants(Path(board))
+    check_output(Path(output).resolve().parent)
     from leaderboard.site.render import render_site
 
     try:
@@ -196,13 +201,15 @@ def serve(board: str, output: str, port: int) -> int:
     from functools import partial
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
-    render(board, output)
     handler = partial(SimpleHTTPRequestHandler, directory=output)
     try:
         server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-    except (OSError, OverflowError) as error:
-        raise UsageError(f"--port {port}: {error}") from None
+    except OSError as error:
+        raise UsageError(f"--port {port}: {error.strerror}") from None
+    except OverflowError:
+        raise UsageError(f"--port must be 0 to 65535, got {port}") from None
     with server:
+        render(board, output)
         print(f"http://127.0.0.1:{server.server_address[1]}/ (Ctrl-C ends it)", flush=True)
         try:
             server.serve_forever()

@@ -32,16 +32,18 @@ class Reproduced:
 
 def reproduce(row: str, model: str | None = None, output: str = "runs", workers: int | None = None) -> int:
     """Run a submission's cells again, those of one key where `row` is ID:CELL; 1 where a cell differs."""
-    id, _, key = row.partition(":")
+    id, colon, key = row.partition(":")
     submitted = read_submitted(id, model)
     suite = submitted.suite
-    if key and key not in suite.by_key:
+    if colon and key not in suite.by_key:
         raise unknown("cell", key, suite.by_key)
     officials = [suite.by_key[key]] if key else suite.cells
     cells = [cell_of(submitted, official, seed) for official in officials for seed in suite.seeds]
     console = Console(highlight=False, soft_wrap=True)
     options = RunOptions(Path(output) / "reproduce" / submitted.submission.id, "disabled", "reproduce")
-    records, _ = finish(console, cells, options, workers, False, f"{submitted.submission.name}: {len(officials)} cells")
+    records, _ = finish(
+        console, cells, options, workers, False, f"{submitted.submission.name}, {key or 'the whole row'}"
+    )
     n = len(suite.seeds)
     found = [
         judged(official, submitted.records[official.key], records[n * i : n * (i + 1)], suite, len(officials))

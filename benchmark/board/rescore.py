@@ -51,7 +51,7 @@ def digests(record: Record, folder: Path) -> dict[str, str]:
     for name in weights_files(record):
         path = folder / name
         if not path.is_file():
-            raise ValueError(f"{path}: no such file; without its record, the cell is run again and leaves it")
+            raise ValueError(f"{path}: no such file; {record.id} is run again, and leaves it, without its record")
         found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 

@@ -9,7 +9,9 @@ from benchmark import contract
 from benchmark.board.pack import Author, Unfit, pack
 from benchmark.cells import build_model
 from benchmark.commands import finish
+from benchmark.host import commit
 from benchmark.options import cell_parser, make_cell
+from benchmark.parsing import check_output
 from benchmark.registry import UsageError, entry
 from benchmark.running import RunOptions
 from benchmark.tracking import Mode, default_mode
@@ -48,7 +50,13 @@ def submit(
     official = official_suite(suite)
     cells = official_cells(model, official)
     refuse_breaches(next(iter(cells.values()))[0])
+    place = Path(submissions) if submissions else SUBMISSIONS
+    check_output(place)
     console = Console(highlight=False, soft_wrap=True)
+    if (commit() or "+").endswith("+"):
+        console.print(
+            "note: this checkout has changes that are not committed; cells run now cannot be run again as they are"
+        )
     options = RunOptions(Path(output) / official.name, wandb or default_mode(), official.name)
     every = [cell for each in cells.values() for cell in each]
     records, code = finish(
@@ -57,7 +65,6 @@ def submit(
     by_id = {record.id: record for record in records}
     grouped = {key: [by_id[cell.id] for cell in each] for key, each in cells.items()}
     argv = _argv(model, name, contact, link, family)
-    place = Path(submissions) if submissions else SUBMISSIONS
     try:
         folder = pack(Author(name, contact, link, kind, argv), official, grouped, options.folder / "cells", place)
     except ValueError as error:

@@ -87,16 +87,14 @@ def verify(
 
 def _rescored(submitted: Submitted, place: Path, console: Console) -> Iterator[Compared]:
     """Every finished record scored again, from weights whose digests are the submitted ones."""
+    _refuse_other_weights(submitted, place)
     for official in submitted.suite.cells:
         console.print(f"{official.key}: scored again")
         for record in submitted.records[official.key]:
             if record.status != "ok":
                 continue
-            folder = place / record.id
             try:
-                if digests(record, folder) != submitted.submission.weights[record.id]:
-                    raise ValueError(f"{folder}: not the weights that were submitted: their digests differ")
-                again = rescored(_here(record, submitted), folder)
+                again = rescored(_here(record, submitted), place / record.id)
             except ValueError as error:
                 raise UsageError(str(error)) from None
             before, found = (raw_score(official, each, submitted.suite) for each in (record, again))
@@ -108,6 +106,18 @@ def _rescored(submitted: Submitted, place: Path, console: Console) -> Iterator[C
                 cell=official.key, seed=record.cell.seed, submitted=before, found=found, apart=far, allowed=allowed,
                 passed=far <= allowed,
             )  # fmt: skip
+
+
+def _refuse_other_weights(submitted: Submitted, place: Path) -> None:
+    """Before anything is scored. Raises UsageError where weights are missing, or not those submitted."""
+    for records in submitted.records.values():
+        for record in records:
+            try:
+                found = digests(record, place / record.id)
+            except ValueError as error:
+                raise UsageError(str(error)) from None
+            if found != submitted.submission.weights.get(record.id, {}):
+                raise UsageError(f"{place / record.id}: not the weights that were submitted: their digests differ")
 
 
 def _here(record: Record, submitted: Submitted) -> Record:

@@ -241,6 +241,14 @@ class Branches(Sound):
     def forward(self, x):
         return super().forward(x) if x.sum() > 0 else super().forward(x + 0)  # Branches
 
+class Unregistered(Sound):
+    def __init__(self, dim: int = 16):
+        super().__init__(dim)
+        self.shift = torch.zeros(dim)
+
+    def forward(self, x):
+        return super().forward(x) + self.shift
+
 class Sometimes(Sound):
     def forward(self, x):
         if x.shape[1] > 2 and x.shape[1] % 10 == 0:
@@ -289,6 +297,7 @@ CAUGHT = [  # class, clause, what is said, what is said to be done
     ("Coarse", "mixed precision", "off by", "float32"),
     ("TwoTypes", "mixed precision", "RuntimeError", "cast"),
     ("Branches", "operations", "RuntimeError", "override flops"),
+    ("Unregistered", "operations", "is not registered", "nn.Parameter, register_buffer or nn.ModuleList"),
     ("Sometimes", "causality", "RuntimeError: Expected size", "every batch and length"),
 ]
 

@@ -97,7 +97,7 @@ WRONG = [
     (["table", "--wandb", "on"], ["--wandb", "offline"]),
     (["table", "/no/such.yaml"], ["/no/such.yaml"]),
     (["report", "/no/such"], ["/no/such"]),
-    (["report"], ["folder"]),
+    (["report"], ["FOLDER is needed"]),
     (["models", "gur"], ["gur", "did you mean gru"]),
     (["run", "--model", "gur", "--task", "mqar"], ["gur", "did you mean gru"]),
     (["run", "--model", "gru", "--task", "mqra"], ["mqra", "did you mean mqar"]),

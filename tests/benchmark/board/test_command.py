@@ -65,7 +65,7 @@ def test_a_ledger_that_was_altered_is_found(board: Path, capsys: pytest.CaptureF
     ("words", "said"),
     [
         (["validate", "nowhere"], "no submission.json in it"),
-        (["validate"], "path is needed"),
+        (["validate"], "PATH is needed"),
         (["validate", "a", "b"], "b"),
         (["valdate", "x"], "did you mean validate"),
         (["rank", "--board", "nowhere"], "no submissions/ in it"),
