@@ -59,6 +59,7 @@ def facts(*path: str | int, value: Any) -> Change:
         (record("id", value="0" * 16), [ID, "submission.json: id: expected gru-"]),
         (record("reason", value="all is well"), ["records.0.reason: expected a reason where the status is not ok"]),
         (record("reason", value=""), ["records.0.reason: expected a reason where the status is not ok"]),
+        (record(value=lambda old: old | {"status": "failed", "reason": ""}), ["records.0.reason: expected a reason"]),
         (record("status", value="failed"), ["records.0.reason: expected a reason where the status is not ok"]),
         (record("gradient", value={"documents": [], "curve": []}), ["records.0.gradient: expected null"]),
         (record("influence", value={"documents": [], "curve": [], "leaks": []}), ["records.0.influence: expected"]),
