@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,8 @@ def validate(path: str) -> int:
         found = checked(folder)
         n += len(found.findings)
         for finding in found.findings:
-            console.print(f"{folder.name}/{finding.line()}" if len(folders) > 1 else finding.line(), markup=False)
+            file = f"{folder.name}/{finding.file}" if len(folders) > 1 else finding.file
+            console.print(replace(finding, file=file).line(), markup=False, emoji=False)
         if not found.findings:
             cells = sum(map(len, found.records.values()))
             console.print(
