@@ -4,6 +4,7 @@ from jsonargparse import ArgumentParser
 
 from benchmark.listing import MODEL_COLUMNS
 from benchmark.parsing import add_wandb
+from leaderboard.suite import DEFAULT
 
 
 def table(parser: ArgumentParser) -> None:
@@ -64,7 +65,7 @@ def submit(parser: ArgumentParser) -> None:
     parser.add_argument("--contact", required=True, help="an e-mail address or @handle, shown on the page")
     parser.add_argument("--link", type=str | None, help="an https:// address of a paper or of code")
     parser.add_argument("--family", type=str | None, help="as recurrence or attention (default: what its YAML says)")
-    parser.add_argument("--suite", default="small", help="whose official cells are run")
+    parser.add_argument("--suite", default=DEFAULT, help="whose official cells are run")
     parser.add_argument("--output", default="runs", help="records and weights go to OUTPUT/SUITE")
     parser.add_argument(
         "--submissions", type=str | None, help="where ID/ is written (default: leaderboard/submissions)"

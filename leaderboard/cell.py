@@ -25,13 +25,13 @@ EXTRAS: dict[str, tuple[Extra, ...]] = {  # the measures that each regime can ta
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-def _no_truth(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("expected a whole number, not a truth value")
+def _whole(value: object) -> object:
+    if type(value) is not int:
+        raise ValueError("expected a whole number")
     return value
 
 
-NotTruth = BeforeValidator(_no_truth)  # a literal 1 would take true, which equals it
+Whole = BeforeValidator(_whole)  # a literal 1 would take 1.0 and true, which equal it
 
 
 class Strict(BaseModel):
@@ -98,7 +98,7 @@ class Budget(Strict):
 class Cell(Strict):
     """One point of a table's grid, fully resolved. Devices, workers and loggers are not part of it."""
 
-    version: Annotated[Literal[2], NotTruth] = 2
+    version: Annotated[Literal[2], Whole] = 2
     model: Part
     task: Part
     tokenizer: Part | None = None

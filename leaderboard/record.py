@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
-from leaderboard.cell import Cell, NonNegative, NotTruth, Strict
+from leaderboard.cell import Cell, NonNegative, Strict, Whole
 from leaderboard.measured import Audit, Blocks, Gradient, Influence, Losses, Outcome, Skipped
 
 
@@ -54,7 +54,7 @@ class Record(Strict):
     Text (regime language) has `losses` over `blocks` instead of a curve, sorted by context, foreign ones last.
     """
 
-    schema_version: Annotated[Literal[2], NotTruth] = 2
+    schema_version: Annotated[Literal[2], Whole] = 2
     id: str
     cell: Cell
     status: Literal["ok", "diverged", "failed"]

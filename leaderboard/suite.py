@@ -15,6 +15,7 @@ from leaderboard.measured import Blocks
 from leaderboard.record import Facts
 
 SUITES = Path(__file__).parent / "suites"
+DEFAULT = "small"  # the suite that is meant where none is named
 ANY = Part(name="any", class_path="any", init_args={})  # stands for the model that is submitted
 OF_THE_MODEL = ("n_params", "n_params_non_embedding", "flops_per_token", "receptive_field")
 BoardName = Literal["memory", "recall", "text"]

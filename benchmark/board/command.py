@@ -14,7 +14,7 @@ from rich.text import Text
 
 from benchmark.parsing import PlainHelp, check_output, condense
 from benchmark.registry import UsageError, unknown
-from leaderboard.ranking.entrants import SUBMISSIONS, Entrant, read_entrants
+from leaderboard.ranking.entrants import SUBMISSIONS, Entrant, gathered, read_entrants
 from leaderboard.validation.folder import MAIN
 from leaderboard.validation.validate import validate as checked
 
@@ -117,29 +117,32 @@ def _trained(command: str) -> Callable[..., int]:
 def validate(path: str) -> int:
     """Print every finding of a submission, or of all; 1 where there is one. Raises UsageError where none is."""
     place = Path(path)
-    if (place / "submissions").is_dir():
+    board = (place / "submissions").is_dir()
+    if board:
         folders = [each for each in sorted((place / "submissions").iterdir()) if each.is_dir() or each.is_symlink()]
     elif place.is_symlink() or (place / MAIN).is_symlink() or (place / MAIN).exists():
         folders = [place]
     else:
         raise UsageError(f"{place}: no {MAIN} in it, and no submissions/")
-    console, n = Console(highlight=False, soft_wrap=True), 0
+    console, found = Console(highlight=False, soft_wrap=True), {}
     for folder in folders:
         begin = time.monotonic()
-        found = checked(folder)
-        n += len(found.findings)
-        for finding in found.findings:
-            file = f"{folder.name}/{finding.file}" if len(folders) > 1 else finding.file
+        found[folder] = checked(folder)
+        for finding in found[folder].findings:
+            file = f"{folder.name}/{finding.file}" if board else finding.file
             console.print(replace(finding, file=file).line(), markup=False, emoji=False)
-        if not found.findings:
-            cells = sum(map(len, found.records.values()))
-            console.print(
-                f"{folder.resolve().name}: valid, {cells} records, {time.monotonic() - begin:.1f} s", markup=False
-            )
-    if len(folders) != 1 and not n:
-        entrants(place)
+        if not found[folder].findings:
+            said = f"{sum(map(len, found[folder].records.values()))} records, {time.monotonic() - begin:.1f} s"
+            console.print(f"{folder.resolve().name}: valid, {said}", markup=False)
+    if any(each.findings for each in found.values()):
+        return 1
+    if board:
+        try:
+            gathered(found, place / "ledger.jsonl")
+        except ValueError as error:
+            raise UsageError(str(error)) from None
         console.print(f"{len(folders)} submissions and the ledger are valid")
-    return 1 if n else 0
+    return 0
 
 
 def entrants(board: Path) -> list[Entrant]:

@@ -55,7 +55,10 @@ def freeze(name: str, reference: str, records: str) -> int:
         raise UsageError(str(error)) from None
     if not found:
         raise UsageError(f"{records}: no records/ with records of the official cells in it")
-    suite = make_suite(table_named(name), reference, found, Path(records), console)
+    try:
+        suite = make_suite(table_named(name), reference, found, Path(records), console)
+    except ValueError as error:
+        raise UsageError(" ".join(str(error).split())) from None
     path = suite_path(suite.name, suite.revision)
     write_atomically(path, (suite.model_dump_json(indent=1) + "\n").encode())
     console.print(f"{path}: {suite.title}, {len(suite.cells)} cells, anchors from {reference}")
@@ -74,7 +77,9 @@ def make_suite(table: Table, reference: str, records: Sequence[Record], folder: 
     for key, group in templates.items():
         console.print(f"{key}: the task's part, anchors of {reference}, scatter of {_models(runs[key])} models")
         cells.append(_official(key, group, runs[key], model))
-    blocks = next(r.blocks for each in runs.values() for r in each if r.blocks is not None)
+    blocks = next((r.blocks for each in runs.values() for r in each if r.blocks is not None), None)
+    if blocks is None:
+        raise UsageError(f"table {table.name}: a suite needs a cell of text to predict")
     suite = Suite(
         name=table.name,
         revision=max(revisions(table.name), default=0) + 1,

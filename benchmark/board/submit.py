@@ -16,19 +16,14 @@ from benchmark.registry import UsageError, entry
 from benchmark.running import RunOptions
 from benchmark.tracking import Mode, default_mode
 from leaderboard.cell import Cell
+from leaderboard.ranking.entrants import SUBMISSIONS
 from leaderboard.record import Record
 from leaderboard.scores import normalised_score
-from leaderboard.suite import Suite, read_suite
+from leaderboard.suite import DEFAULT, Suite, read_suite
 from leaderboard.validation.submission import Contact, Family, Link, Name
 
-SUBMISSIONS = Path(__file__).resolve().parents[2] / "leaderboard" / "submissions"
 CORE_SECONDS = 1200.0  # what a model of usual speed takes; a loop in Python more
-FIELDS = {
-    "name": (Name, "letters, digits, spaces and . _ + ( ) -, at most 40, a letter or digit first"),
-    "contact": (Contact, "an e-mail address or @handle"),
-    "link": (Link, "an https:// address"),
-    "family": (Family, "a few words in small letters, as state space"),
-}
+FIELDS = {"name": Name, "contact": Contact, "link": Link, "family": Family}
 
 
 def submit(
@@ -37,7 +32,7 @@ def submit(
     contact: str,
     link: str | None = None,
     family: str | None = None,
-    suite: str = "small",
+    suite: str = DEFAULT,
     output: str = "runs",
     submissions: str | None = None,
     workers: int | None = None,
@@ -107,13 +102,14 @@ def refuse_breaches(cell: Cell) -> None:
 
 
 def _refuse_unlike(key: str, value: str | None) -> None:
-    kind, expected = FIELDS[key]
+    """Raise UsageError with what the submission's own field expects."""
     if value is None:
         return
     try:
-        TypeAdapter(kind).validate_python(value)  # pyright: ignore
-    except ValidationError:
-        raise UsageError(f'--{key}: expected {expected}, got "{value}"') from None
+        TypeAdapter(FIELDS[key]).validate_python(value)  # pyright: ignore
+    except ValidationError as error:
+        expected = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(f'--{key}: {expected}, got "{value}"') from None
 
 
 def _argv(model: str, name: str, contact: str, link: str | None, family: str | None) -> list[str]:

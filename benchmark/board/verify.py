@@ -31,7 +31,7 @@ from benchmark.host import describe
 from benchmark.registry import UsageError
 from benchmark.running import RunOptions
 from leaderboard.ranking.attestation import Attestation, Compared, write_attestation
-from leaderboard.ranking.ledger import append, read_ledger, submission_digest
+from leaderboard.ranking.ledger import append, read_ledger, refuse_unreadable, submission_digest
 from leaderboard.record import Record
 from leaderboard.scores import raw_score
 
@@ -58,10 +58,8 @@ def verify(
         raise UsageError("--after belongs to --rerun: rescoring looks at every cell")
     submitted, console = read_submitted(id, model), Console(highlight=False, soft_wrap=True)
     digest = submission_digest(submitted.folder)
-    try:
-        read_ledger(board_of(submitted.folder) / "ledger.jsonl")
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    by = by or maintainer()
+    _refuse_unwritable(submitted.folder, by, after)
     if rescore:
         place = Path(weights or Path(output) / submitted.suite.name / "cells")
         compared = list(_rescored(submitted, place, console))
@@ -75,7 +73,7 @@ def verify(
         digest=digest,
         kind="rescore" if rescore else "rerun",
         date=datetime.now(UTC).date().isoformat(),
-        by=by or maintainer(),
+        by=by,
         value=after,
         compared=compared,
         commit=host.commit,
@@ -178,12 +176,21 @@ def _attested(submitted: Submitted, attestation: Attestation, console: Console) 
 
 def withdraw(id: str, note: str, by: str | None = None) -> int:
     """Take a submission off the ranking for good; it stays to be seen."""
-    folder = folder_of(id)
-    board = board_of(folder)
-    digest = submission_digest(folder)
-    entry = append(folder.resolve().name, digest, "withdrawn", by or maintainer(), note, path=board / "ledger.jsonl")
+    folder, by = folder_of(id), by or maintainer()
+    _refuse_unwritable(folder, by, note)
+    ledger, digest = board_of(folder) / "ledger.jsonl", submission_digest(folder)
+    entry = append(folder.resolve().name, digest, "withdrawn", by, note, path=ledger)
     Console(highlight=False, soft_wrap=True).print(f"{entry.id}: withdrawn, line {entry.number} of the ledger")
     return 0
+
+
+def _refuse_unwritable(submission: Path, *texts: str | None) -> None:
+    """Before any work. Raises UsageError where the ledger is damaged, or could not hold these texts."""
+    try:
+        read_ledger(board_of(submission) / "ledger.jsonl")
+        refuse_unreadable(*texts)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def board_of(submission: Path) -> Path:

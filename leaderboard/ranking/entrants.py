@@ -1,5 +1,6 @@
 """The submissions of a folder, each validated, with what the ledger says of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from leaderboard.ranking.ledger import Entry, Tier, read_ledger, submission_dige
 from leaderboard.record import Record
 from leaderboard.suite import Suite
 from leaderboard.validation.submission import Submission
-from leaderboard.validation.validate import ReadSuite, read_suite, validate
+from leaderboard.validation.validate import Checked, ReadSuite, read_suite, validate
 
 SUBMISSIONS = Path(__file__).parent.parent / "submissions"
 
@@ -56,11 +57,17 @@ def read_entrants(
 
     `ledger` is by default the file beside the folder.
     """
-    entries = read_ledger(ledger or folder.parent / "ledger.jsonl")
-    found = [_entrant(path, entries, suites) for path in sorted(folder.iterdir()) if path.is_dir()]
+    checked = {path: validate(path, suites) for path in sorted(folder.iterdir()) if path.is_dir()}
+    return gathered(checked, ledger or folder.parent / "ledger.jsonl")
+
+
+def gathered(checked: Mapping[Path, Checked], ledger: Path) -> list[Entrant]:
+    """Submissions that were validated, each with its events. Raises ValueError as `read_entrants` does."""
+    entries = read_ledger(ledger)
+    found = [_entrant(path, each, entries) for path, each in checked.items()]
     strangers = {entry.id for entry in entries} - {entrant.id for entrant in found}
     if strangers:
-        raise ValueError(f"the ledger speaks of {', '.join(sorted(strangers))}, which is not in {folder}")
+        raise ValueError(f"the ledger speaks of {', '.join(sorted(strangers))}, which is not there")
     names: dict[tuple[str, str], str] = {}
     for entrant in found:
         other = names.setdefault((entrant.suite.title, entrant.submission.name.casefold()), entrant.id)
@@ -69,8 +76,7 @@ def read_entrants(
     return found
 
 
-def _entrant(path: Path, entries: list[Entry], suites: ReadSuite) -> Entrant:
-    checked = validate(path, suites)
+def _entrant(path: Path, checked: Checked, entries: list[Entry]) -> Entrant:
     if checked.findings:
         more = f" (and {len(checked.findings) - 1} more)" if len(checked.findings) > 1 else ""
         raise ValueError(f"{path.name}: {checked.findings[0].line()}{more}")

@@ -4,6 +4,7 @@ Every line holds the digest of the one before, so that a line cannot be altered 
 """
 
 import hashlib
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,7 +69,7 @@ def read_ledger(path: Path = LEDGER) -> list[Entry]:
 def append(
     id: str, digest: str, event: Event, by: str, note: str, attestation: str | None = None, path: Path = LEDGER
 ) -> Entry:
-    """Add an event of today. Raises ValueError where the ledger is damaged."""
+    """Add an event of today. Raises ValueError where the ledger is damaged, or could not be read again."""
     entries = read_ledger(path)
     previous = hashlib.sha256(entries[-1].line()).hexdigest() if entries else FIRST
     entry = Entry(
@@ -82,8 +83,18 @@ def append(
         note=note,
         attestation=attestation,
     )
+    refuse_unreadable(by, note)
     write_atomically(path, b"".join(each.line() for each in [*entries, entry]))
     return entry
+
+
+def refuse_unreadable(*texts: str | None) -> None:
+    """Raise ValueError for a text that strict JSON refuses: a long one, or one that does not show all it holds."""
+    for text in texts:
+        try:
+            parse(json.dumps(text).encode())
+        except Refused as error:
+            raise ValueError(f"{error.expected}, which the ledger could not hold") from None
 
 
 def tier(events: Sequence[Entry]) -> Tier:

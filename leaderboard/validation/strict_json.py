@@ -13,15 +13,8 @@ MAX_OBJECTS = 2_000  # of them with fields
 MAX_DIGITS = 25  # of one number, sign and exponent too: what a double or a 64-bit count can need
 LARGEST = 2**53  # of whole numbers: beyond, a double no longer counts
 MAX_TEXT = 500  # characters of a key or a text
-UNSEEN = {
-    "Cc",
-    "Cf",
-    "Cn",
-    "Co",
-    "Cs",
-    "Zl",
-    "Zp",
-}  # categories: controls, direction marks, zero widths, half characters
+# Categories that no reader sees: controls, direction marks and zero widths, unassigned, private, half characters.
+UNSEEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 
 
 def parse(data: bytes) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, StringConstraints
 
-from leaderboard.cell import NonNegative, NotTruth, Part, Strict
+from leaderboard.cell import NonNegative, Part, Strict, Whole
 from leaderboard.record import Record
 
 ID = r"[a-z0-9][a-z0-9-]{2,79}"
@@ -83,7 +83,7 @@ class Submission(Strict):
         argv: the words after `spanbench submit`, without places on the submitter's machine
     """
 
-    schema_version: Annotated[Literal[1], NotTruth] = 1
+    schema_version: Annotated[Literal[1], Whole] = 1
     id: Identifier
     suite: Word
     revision: PositiveInt
@@ -103,7 +103,7 @@ class Submission(Strict):
 class Seeds(Strict):
     """`cells/KEY.json`: the records of one official cell, in the order of the registered seeds."""
 
-    schema_version: Annotated[Literal[1], NotTruth] = 1
+    schema_version: Annotated[Literal[1], Whole] = 1
     cell: str
     records: list[Record] = Field(min_length=1)
 

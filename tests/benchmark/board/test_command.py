@@ -1,6 +1,7 @@
 """`spanbench leaderboard …` as a user calls it."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from benchmark.board import command
 from benchmark.cli import call
 from leaderboard import suite as suites
 from leaderboard.ranking.ledger import append, submission_digest
+from leaderboard.validation.validate import validate
 from tests.benchmark.cells import TOP
 from tests.leaderboard.boards import edited, tiny_suite, write_board
 
@@ -49,6 +51,32 @@ def test_a_finding_is_a_line_and_the_exit_code_says_so(board: Path, capsys: pyte
     assert f"{row(board, 'gru').name}/submission.json: claims.0" in capsys.readouterr().out
     assert call(["leaderboard", "rank", "--board", str(board)]) == 2
     assert "claims.0" in capsys.readouterr().err
+
+
+def test_a_board_is_validated_once_and_its_ledger_whatever_its_size(
+    board: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("lstm", "rnn"):
+        shutil.rmtree(row(board, name))
+    (board / "ledger.jsonl").write_text("{}\n")
+    seen = []
+    monkeypatch.setattr(command, "checked", lambda folder: seen.append(folder) or validate(folder))
+    assert call(["leaderboard", "validate", str(board)]) == 2
+    assert "ledger.jsonl: line 1: not an entry" in capsys.readouterr().err
+    assert seen == [row(board, "gru")]
+
+
+@pytest.mark.parametrize("note", ["a\nb", "\x1b[31m", "\u202e", "x" * 501])
+def test_nothing_is_written_that_the_ledger_could_not_hold(
+    board: Path, note: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(["leaderboard", "withdraw", str(row(board, "gru")), "--note", note, "--by", "us"]) == 2
+    assert "which the ledger could not hold" in capsys.readouterr().err
+    assert not (board / "ledger.jsonl").exists()
+    assert call(["leaderboard", "withdraw", str(row(board, "gru")), "--note", "asked to", "--by", "us"]) == 0
+    assert call(["leaderboard", "validate", str(board)]) == 0
+    (board / "ledger.jsonl").write_text("{}\n")
+    assert call(["leaderboard", "withdraw", str(row(board, "gru")), "--note", "again", "--by", "us"]) == 2
 
 
 def test_a_ledger_that_was_altered_is_found(board: Path, capsys: pytest.CaptureFixture[str]) -> None:

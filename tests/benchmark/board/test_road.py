@@ -1,6 +1,7 @@
 """The road to the leaderboard, on a suite of two seeds: frozen, submitted, verified, reproduced."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,6 +147,19 @@ def test_a_frozen_suite_holds_what_the_tasks_say_and_anchors_of_the_reference(pl
     assert suite.tolerance.n == 8  # the first seed of two models in four cells
     assert suite.tolerance.answers == sum(o.n for r in records if r.cell.seed == 1 for o in r.curve)
     assert suite.tolerance.flips < 0.01 * suite.tolerance.answers
+
+
+def test_what_cannot_be_frozen_is_said_in_one_line(place: Path) -> None:
+    shutil.copytree("runs/tiny/records", "others/records")
+    with pytest.raises(UsageError, match="No such file"):  # the weights are elsewhere
+        freeze("tiny.yaml", "gru", "others")
+    Path("deaf.yaml").write_text(TABLE.partition("- task: language")[0])
+    with pytest.raises(UsageError, match="a suite needs a cell of text to predict"):
+        freeze("deaf.yaml", "gru", "runs/tiny")
+    Path("Odd-1.yaml").write_text(TABLE)
+    with pytest.raises(UsageError, match="name"):
+        freeze("Odd-1.yaml", "gru", "runs/tiny")
+    assert [path.name for path in (place / "suites").iterdir()] == ["tiny-1.json"]
 
 
 def test_a_submission_is_valid_and_brings_no_place_of_this_machine(gru: Path, mean: Path, place: Path) -> None:
