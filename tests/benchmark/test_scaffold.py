@@ -159,7 +159,7 @@ def test_where_the_second_file_cannot_be_written_the_first_is_gone(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "name"),
+        ([], "NAME is needed"),
         (["one", "two"], 'one argument too many: "two"'),
         (["one", "--outptu", "x"], "did you mean --output"),
         (["one", "--family", "State 2"], "--family: expected"),
