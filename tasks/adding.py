@@ -1,15 +1,12 @@
 """The adding problem."""
 
-from typing import Literal, get_args
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec, one_of
+from tasks.base import Batch, Split, Task, TaskSpec
 from tasks.draws import Draws
-
-Protocol = Literal["lag", "published"]
+from tasks.protocols import Protocol, is_published
 
 
 class Adding(Task):
@@ -32,8 +29,7 @@ class Adding(Task):
 
     def __init__(self, protocol: Protocol = "lag") -> None:
         super().__init__()
-        one_of(get_args(Protocol), protocol=protocol)
-        self.published = protocol == "published"
+        self.published = is_published(protocol)
         self.spec = TaskSpec(
             inputs="channels",
             n_inputs=2,

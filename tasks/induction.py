@@ -1,16 +1,13 @@
 """Induction heads."""
 
-from typing import Literal, get_args
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec, one_of
+from tasks.base import Batch, Split, Task, TaskSpec
 from tasks.draws import Draws
+from tasks.protocols import Protocol, is_published
 from tasks.spelling import letters, spell
-
-Protocol = Literal["lag", "published"]
 
 
 class Induction(Task):
@@ -35,8 +32,7 @@ class Induction(Task):
         super().__init__()
         if vocab < 3:
             raise ValueError(f"vocab must be at least 3 (two answers and the special symbol), got {vocab}")
-        one_of(get_args(Protocol), protocol=protocol)
-        self.special, self.published = vocab - 1, protocol == "published"
+        self.special, self.published = vocab - 1, is_published(protocol)
         self.spec = TaskSpec(
             inputs="symbols",
             n_inputs=vocab,

@@ -1,18 +1,18 @@
 """Multi-query associative recall."""
 
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec, at_least, one_of
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.draws import Draws
+from tasks.protocols import Protocol, is_published
 from tasks.spelling import letters, numbers, spell
 
 Ints = NDArray[np.int64]
-Protocol = Literal["lag", "published"]
 POWER = 0.01  # of the published gaps' power law
 
 
@@ -39,8 +39,7 @@ class Mqar(Task):
     def __init__(self, pairs: int = 4, vocab: int = 64, protocol: Protocol = "lag") -> None:
         super().__init__()
         check_pairs(pairs, vocab)
-        one_of(get_args(Protocol), protocol=protocol)
-        self.pairs, self.half, self.published = pairs, vocab // 2, protocol == "published"
+        self.pairs, self.half, self.published = pairs, vocab // 2, is_published(protocol)
         self.spec = TaskSpec(
             inputs="symbols",
             n_inputs=vocab,

@@ -1,17 +1,14 @@
 """Selective copying."""
 
-from typing import Literal, get_args
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from tasks.base import Batch, Split, Task, TaskSpec, at_least, one_of
+from tasks.base import Batch, Split, Task, TaskSpec, at_least
 from tasks.copy_memory import modal_share
 from tasks.draws import Draws
+from tasks.protocols import Protocol, is_published
 from tasks.spelling import letters, spell
-
-Protocol = Literal["lag", "published"]
 
 
 class SelectiveCopy(Task):
@@ -33,8 +30,7 @@ class SelectiveCopy(Task):
     def __init__(self, tokens: int = 4, symbols: int = 8, protocol: Protocol = "lag") -> None:
         super().__init__()
         at_least(2, tokens=tokens, symbols=symbols)
-        one_of(get_args(Protocol), protocol=protocol)
-        self.tokens, self.symbols, self.published = tokens, symbols, protocol == "published"
+        self.tokens, self.symbols, self.published = tokens, symbols, is_published(protocol)
         self.spec = TaskSpec(
             inputs="symbols",
             n_inputs=symbols + 2,  # answers, the blank, the question

@@ -17,7 +17,8 @@ class TemporalOrder(Task):
     Each mark is X or Y, so that two make four classes: XX XY YX YY. They stand among random distractors, the answer is
     due at the trigger `?`, and the lag runs to it from the first mark; the others stand anywhere in between. A random
     prefix, up to a quarter of the lag, keeps the first mark from always being the first input. Chance is knowing every
-    mark but the first, 1/2. (Two marks held without their order tell XX and YY apart from the rest: 3/4.)
+    mark but the first, 1/2. Two marks held without their order tell XX and YY apart from the rest, which scores 3/4:
+    only an s above .5 is a memory of their order.
 
     >>> from tasks.spelling import example
     >>> print(example(TemporalOrder(distractors=2), lag=8))
