@@ -8,14 +8,14 @@ import torch
 
 from benchmark.budget import count
 from benchmark.lit_sequence import LitSequence
-from benchmark.registry import UsageError, entry, load_class, source_of
+from benchmark.registry import load_class, source_of
+from benchmark.texts import corpus_named
 from leaderboard import cell as cells
 from leaderboard.cell import Cell, Part
 from leaderboard.measured import Blocks
 from leaderboard.record import Facts, SplitFacts
 from models.base import SequenceModel
 from tasks.base import Task
-from tasks.corpora import Corpus
 from tasks.feeds import lag_shares
 from tasks.language import Language
 
@@ -30,18 +30,6 @@ def build_model(cell: Cell) -> SequenceModel:
     with torch.random.fork_rng():
         torch.manual_seed(cell.seed)
         return build(cell.model)
-
-
-@lru_cache(maxsize=2)
-def corpus_named(name: str) -> Corpus:
-    """The corpus a name stands for, read; its text is read once a process. Raises UsageError."""
-    found = entry("corpora", name)
-    try:
-        corpus = load_class(found["class_path"])(**found["init_args"])
-        assert corpus.digest
-    except (ValueError, TypeError, OSError) as error:
-        raise UsageError(f"--corpus {name}: {error}") from None
-    return corpus
 
 
 def needs_text(task: Part) -> bool:

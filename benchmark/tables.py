@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.options import cell_parser, make_cell
 from benchmark.registry import CONFIGS, UsageError, names, read_yaml, unknown
 from leaderboard.cell import Cell
 
@@ -29,29 +28,23 @@ class Table:
 
     def cells(self, models: Sequence[str] = ()) -> list[Cell]:
         """Every cell of every row, in order; `models` are those of an open table. Raises UsageError naming the row."""
-        if self.is_open and not models:
-            raise UsageError(f"table {self.name} is for models of your choice: add --model M,…")
-        if models and not self.is_open:
-            raise UsageError(f"table {self.name} has its own models: leave --model out")
-        parser = cell_parser()
-        found = []
-        for number, row in enumerate(self.rows, 1):
-            for argv in expand({"model": list(models)} | row):
-                try:
-                    cell, _, _ = make_cell(argv, parser)
-                except UsageError as error:
-                    raise UsageError(f"table {self.name}, row {number}: {error}") from None
-                found.append(cell)
-        if len({cell.id for cell in found}) < len(found):
-            raise UsageError(f"table {self.name}: two of its cells are the same")
-        return found
+        from benchmark.expansion import expanded
+
+        return list(expanded(self, models).cells())
+
+
+def table_path(text: str) -> Path:
+    """Where the table of that name in configs/tables, or at that path, is. Raises UsageError."""
+    if text.endswith((".yaml", ".yml")):
+        return Path(text)
+    if text not in names("tables"):
+        raise unknown("table", text, names("tables"))
+    return CONFIGS / "tables" / f"{text}.yaml"
 
 
 def table_named(text: str) -> Table:
     """The table of that name in configs/tables, or at that path. Raises UsageError."""
-    path = Path(text) if text.endswith((".yaml", ".yml")) else CONFIGS / "tables" / f"{text}.yaml"
-    if not text.endswith((".yaml", ".yml")) and text not in names("tables"):
-        raise unknown("table", text, names("tables"))
+    path = table_path(text)
     data = read_yaml(path)
     if not isinstance(data, dict) or not isinstance(data.get("cells"), list):
         raise UsageError(f"{path}: expected a mapping with a list under cells")
@@ -64,15 +57,32 @@ def table_named(text: str) -> Table:
     return Table(path.stem, data.get("title", path.stem), float(data.get("core_seconds", 0)), data["cells"])
 
 
+def axes(row: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The options of a row, and of each the values that it takes, as command-line words.
+
+    Several learning rates under lr are no axis: every cell chooses from them.
+    """
+    values = [
+        [",".join(map(str, value))]
+        if key == "lr" and isinstance(value, list)
+        else value
+        if isinstance(value, list)
+        else [value]
+        for key, value in row.items()
+    ]
+    return [f"--{key}" for key in row], [[str(each) for each in value] for value in values]
+
+
+def words(options: Sequence[str], point: Sequence[str]) -> list[str]:
+    """The command-line words of one cell: options and their values in turn."""
+    return [word for pair in zip(options, point, strict=True) for word in pair]
+
+
 def expand(row: dict[str, Any]) -> list[list[str]]:
     """Command-line words of every cell of a row: lists are grids, the last of them running fastest.
 
     >>> expand({"model": ["rnn", "gru"], "seed": 1})
     [['--model', 'rnn', '--seed', '1'], ['--model', 'gru', '--seed', '1']]
     """
-    axes = [value if isinstance(value, list) else [value] for value in row.values()]
-    options = [f"--{key}" for key in row]
-    return [
-        [word for pair in zip(options, point, strict=True) for word in (pair[0], str(pair[1]))]
-        for point in itertools.product(*axes)
-    ]
+    options, values = axes(row)
+    return [words(options, point) for point in itertools.product(*values)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -34,6 +35,10 @@ def _whole(value: object) -> object:
 Whole = BeforeValidator(_whole)  # a literal 1 would take 1.0 and true, which equal it
 
 
+def _canonical(data: Json) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
 class Strict(BaseModel):
     """Unknown keys, wrong types and non-finite numbers are errors."""
 
@@ -63,7 +68,7 @@ class Budget(Strict):
     """What one training may spend, and how finely it is looked at. Counts are global, whatever the devices.
 
     Attributes:
-        sequences: training sequences; in the learn regime for each lag
+        sequences: training sequences, a multiple of batch_size x val_every; in the learn regime for each lag
         batch_size: sequences in a batch, over all devices
         lr: peak learning rate of AdamW; a model's YAML may hold its own default
         warmup: optimizer steps of linear warm-up, before the cosine
@@ -111,6 +116,7 @@ class Cell(Strict):
     seed: NonNegativeInt
     precision: str = "32-true"
     budget: Budget
+    lrs: list[PositiveFloat] = []  # peak learning rates to choose from on validation; none: the budget's
 
     @model_validator(mode="after")
     def _lags_suit_the_regime(self) -> Self:
@@ -127,6 +133,16 @@ class Cell(Strict):
         return self
 
     @model_validator(mode="after")
+    def _rates_are_a_choice(self) -> Self:
+        if self.lrs and (self.lrs != sorted(set(self.lrs)) or len(self.lrs) < 2):
+            raise ValueError(
+                f"lr must be one learning rate, or several that are ascending and distinct, got {self.lrs}"
+            )
+        if self.lrs and self.budget.lr != self.lrs[0]:
+            raise ValueError("budget.lr has no part in a choice of learning rates: leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _measures_suit_the_regime(self) -> Self:
         possible = EXTRAS[self.regime]
         for name in self.measures:
@@ -140,7 +156,13 @@ class Cell(Strict):
     @property
     def id(self) -> str:
         """First 16 hex digits of the sha256 of the cell's canonical JSON (names and places of things left out)."""
+        return self.ids([self.seed])[0]
+
+    def ids(self, seeds: Iterable[int]) -> list[str]:
+        """The ids of this cell at other seeds; its JSON, whose keys are sorted, is written once."""
         data = self.model_dump()
+        if not self.lrs:  # as before there was a choice
+            del data["lrs"]
         for part in ("model", "task", "tokenizer", "corpus"):
             if data[part] is not None:
                 del data[part]["name"]
@@ -148,8 +170,10 @@ class Cell(Strict):
                     data[part]["class_path"] = data[part]["class_path"].rpartition(":")[2]
                     if part == "tokenizer":
                         data[part]["init_args"].pop("path", None)
-        text = json.dumps(data, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        before = _canonical({key: value for key, value in data.items() if key < "seed"})[:-1]
+        after = _canonical({key: value for key, value in data.items() if key > "seed"})[1:]
+        texts = (f'{before},"seed":{seed},{after}' for seed in seeds)
+        return [hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts]
 
     @property
     def horizon(self) -> int:
