@@ -12,7 +12,8 @@ from typing import Any
 from leaderboard.cell import Cell, Corpus, Part
 from leaderboard.record import Record
 from leaderboard.statistics.bits import Mask
-from leaderboard.statistics.kinds import Kind, kind_of
+from leaderboard.statistics.context import ContextCurve, context_curve, read_span
+from leaderboard.statistics.kinds import Kind, kind_of, told_in_bytes
 from leaderboard.statistics.spans import Span
 
 Flat = dict[str, str]
@@ -53,14 +54,21 @@ class Group:
     @cached_property
     def span(self) -> Span:
         """The seeds' span."""
+        if self.measure.is_language:
+            return told_in_bytes(read_span(self.context), self.records)
         return self.kind.span(self.records)
+
+    @cached_property
+    def context(self) -> ContextCurve:
+        """Of text to predict: bits per byte after each context, over the blocks `kept`."""
+        return context_curve(self.records, self.kept)
 
     @property
     def has_span(self) -> bool:
         """Whether one was asked for: of text to predict only where several contexts were scored."""
         return not self.measure.is_language or any("context" in r.cell.measures for r in self.records)
 
-    @property
+    @cached_property
     def bytes_per_token(self) -> float | None:
         """κ; None where the task is not text."""
         return _kappa(self.records)
@@ -76,19 +84,22 @@ def group(records: Iterable[Record]) -> list[Group]:
     twice = sorted({a.id for a, b in pairwise(records) if a.id == b.id})
     if twice:
         raise ValueError(f"two records of one cell: {', '.join(twice)}")
-    columns = _columns(records)
-    rows = _rows(records, columns)
-    cells: dict[tuple[Measure, str], list[Record]] = defaultdict(list)
-    for record, column, row in zip(records, columns, rows, strict=True):
-        cells[column, row].append(record)
-    order = {m: i for i, m in enumerate(_sorted_measures(records, columns))}
-    found = [Group(row, m, tuple(sorted(rs, key=lambda r: r.cell.seed))) for (m, row), rs in cells.items()]
+    alike: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        alike[record.cell.model_dump_json(exclude={"seed"})].append(record)
+    cells = [seeds[0].cell for seeds in alike.values()]
+    columns = _columns(cells)
+    places: dict[tuple[Measure, str], list[Record]] = defaultdict(list)
+    for column, row, seeds in zip(columns, _rows(cells, columns), alike.values(), strict=True):
+        places[column, row] += seeds
+    found = [Group(row, m, tuple(sorted(rs, key=lambda r: (r.cell.seed, r.id)))) for (m, row), rs in places.items()]
+    order = {measure: i for i, measure in enumerate(_sorted_measures(found))}
     return sorted(found, key=lambda g: (order[g.measure], g.model))
 
 
-def _columns(records: Sequence[Record]) -> list[Measure]:
-    """The measure of each record."""
-    cells = _one_name_a_corpus([r.cell for r in records])
+def _columns(cells: Sequence[Cell]) -> list[Measure]:
+    """The measure of each cell."""
+    cells = _one_name_a_corpus(cells)
     tokenizers = [c.tokenizer.name if c.tokenizer else "" for c in cells]
     panels = [" ".join(dict.fromkeys([c.regime, c.task.name])) for c in cells]
     names = [panel + f"@{k}" * bool(k) for panel, k in zip(panels, tokenizers, strict=True)]
@@ -120,12 +131,14 @@ def _asked(cell: Cell) -> Flat:
     return _part("task", cell.task) | {"lags": lags, "bisect": str(cell.bisect), "corpus": corpus} | measured
 
 
-def _rows(records: Sequence[Record], columns: Sequence[Measure]) -> list[str]:
-    """The label of each record's model; one model may have another budget in another column."""
-    names = [r.cell.model.name for r in records]
+def _rows(cells: Sequence[Cell], columns: Sequence[Measure]) -> list[str]:
+    """The label of each cell's model; one model may have another budget in another column."""
+    names = [cell.model.name for cell in cells]
     built = [
-        _part("model", r.cell.model) | _flat("budget", r.cell.budget.model_dump()) | {"precision": r.cell.precision}
-        for r in records
+        _part("model", cell.model)
+        | _flat("budget", cell.budget.model_dump())
+        | {"precision": cell.precision, "lr": str(cell.lrs)}
+        for cell in cells
     ]
     return _told_apart(names, list(zip(names, columns, strict=True)), built)
 
@@ -159,17 +172,17 @@ def _flat(prefix: str, value: Any) -> Flat:
     return {prefix: value if isinstance(value, str) else json.dumps(value, sort_keys=True)}
 
 
-def _sorted_measures(records: Sequence[Record], columns: Sequence[Measure]) -> list[Measure]:
+def _sorted_measures(groups: Sequence[Group]) -> list[Measure]:
     """By regime and task, text to predict last; from fine to coarse tokenizers; by label, its numbers as numbers."""
-    seen: dict[Measure, list[Record]] = defaultdict(list)
-    for record, column in zip(records, columns, strict=True):
-        seen[column].append(record)
+    kappas: dict[Measure, float] = defaultdict(float)
+    for found in groups:
+        kappas[found.measure] = max(kappas[found.measure], found.bytes_per_token or 0.0)
 
     def key(measure: Measure) -> tuple[Any, ...]:
         digits = [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", measure.label)]
-        return measure.is_language, measure.panel, _kappa(seen[measure]) or 0.0, digits
+        return measure.is_language, measure.panel, kappas[measure], digits
 
-    return sorted(seen, key=key)
+    return sorted(kappas, key=key)
 
 
 def _kappa(records: Sequence[Record]) -> float | None:

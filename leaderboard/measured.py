@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from leaderboard.cell import NonNegative, Strict
 
@@ -20,6 +20,25 @@ class Outcome(Strict):
     lag_tokens: NonNegativeInt
     sequences: PositiveInt | None = None
     solved: bool | None = None
+
+
+class Trial(Strict):
+    """One learning rate of several, and what its validation came to: the best is kept, and it alone is tested.
+
+    `strength` is the best validation's, the mean of s over its lags; None: training diverged.
+    """
+
+    lag: PositiveInt | None  # of a climb
+    lr: PositiveFloat
+    strength: float | None
+    sequences: PositiveInt | None
+
+
+class Climbed(Strict):
+    """What a climb leaves behind at each lag, to go on from where it is interrupted."""
+
+    outcome: Outcome
+    trials: list[Trial] = Field(default_factory=list)
 
 
 class Blocks(Strict):

@@ -1,13 +1,19 @@
 """The record: what one cell left behind, as sums and counts, and the hinge between training and every table."""
 
+import gc
+import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
 from leaderboard.cell import Cell, NonNegative, Strict, Whole
-from leaderboard.measured import Audit, Blocks, Gradient, Influence, Losses, Outcome, Skipped
+from leaderboard.measured import Audit, Blocks, Gradient, Influence, Losses, Outcome, Skipped, Trial
+
+SEAL, SEALED = b',\n "sha256": "', b'"\n}\n'  # what stands before and after a record's digest
 
 
 class SplitFacts(Strict):
@@ -61,6 +67,7 @@ class Record(Strict):
     reason: str | None = None
     facts: Facts | None = None
     curve: list[Outcome] = Field(default_factory=list)
+    trials: list[Trial] = Field(default_factory=list)  # of the learning rates that the cell has a choice of
     blocks: Blocks | None = None
     losses: list[Losses] = Field(default_factory=list)
     influence: Influence | None = None
@@ -68,6 +75,12 @@ class Record(Strict):
     audit: Audit | None = None
     skipped: list[Skipped] = Field(default_factory=list)
     host: Host
+
+    @model_validator(mode="after")
+    def _trials_are_of_the_choice(self) -> Self:
+        if any(trial.lr not in self.cell.lrs for trial in self.trials):
+            raise ValueError(f"trials must be of the cell's learning rates ({self.cell.lrs or 'none'})")
+        return self
 
     @model_validator(mode="after")
     def _losses_are_of_the_blocks(self) -> Self:
@@ -80,7 +93,7 @@ class Record(Strict):
 def write_atomically(path: Path, data: bytes) -> None:
     """All of `data` under `path`, or nothing: a temporary file beside it, flushed, then renamed over it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.writing")  # machines may share the folder
     try:
         with temporary.open("wb") as file:
             file.write(data)
@@ -92,27 +105,86 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def write_record(folder: Path, record: Record) -> Path:
-    """Write `folder`/ID.json atomically; return its path."""
+    """Write `folder`/ID.json atomically; return its path. Its last key is the sha256 of the bytes before it."""
     path = folder / f"{record.id}.json"
-    write_atomically(path, (record.model_dump_json(indent=1) + "\n").encode())
+    write_atomically(path, sealed(record))
     return path
+
+
+def sealed(data: Strict) -> bytes:
+    """As JSON, its last key the sha256 of the bytes before it: what is cut or changed by hand is noticed."""
+    body = data.model_dump_json(indent=1).encode().removesuffix(b"\n}")
+    return body + SEAL + hashlib.sha256(body).hexdigest().encode() + SEALED
+
+
+def unsealed(data: bytes) -> tuple[bytes, bool]:
+    """The JSON without its digest, and whether that is right."""
+    body, _, seal = data.rpartition(SEAL)
+    return body + b"\n}" if body else data, seal == hashlib.sha256(body).hexdigest().encode() + SEALED
 
 
 def read_record(path: Path) -> Record:
     """Read and check one record. Raises ValueError naming the file and the first thing wrong with it."""
-    try:
-        record = Record.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(key) for key in first["loc"]) or "the whole file"
-        raise ValueError(f"{path}: not a record: {where}: {first['msg']}") from None
-    if record.id != record.cell.id:
-        raise ValueError(f"{path}: not a record: id {record.id} does not belong to its cell ({record.cell.id})")
-    if record.id != path.stem:
-        raise ValueError(f"{path}: not a record: the file of record {record.id} must be called {record.id}.json")
+    record, is_whole = _parsed(path)
+    _check(path, record, is_whole, record.cell.id)
     return record
 
 
 def read_records(folder: Path) -> list[Record]:
-    """All records of a folder, sorted by id. Raises ValueError as `read_record` does."""
-    return [read_record(path) for path in sorted(folder.glob("*.json"))]
+    """All records of a folder, sorted by id. Raises ValueError as `read_record` does.
+
+    What the seeds of a cell have in common is held in memory once, and their ids are worked out together.
+    """
+    alike: dict[str, list[tuple[Path, Record, bool]]] = {}
+    with collector_paused():
+        for path in sorted(folder.glob("*.json")):
+            record, is_whole = _parsed(path)
+            seeds = alike.setdefault(record.cell.model_dump_json(exclude={"seed"}), [])
+            seeds.append((path, _sharing(record, seeds[0][1]) if seeds else record, is_whole))
+    for seeds in alike.values():
+        ids = seeds[0][1].cell.ids(record.cell.seed for _, record, _ in seeds)
+        for (path, record, is_whole), id_ in zip(seeds, ids, strict=True):
+            _check(path, record, is_whole, id_)
+    return sorted((record for seeds in alike.values() for _, record, _ in seeds), key=lambda record: record.id)
+
+
+def _parsed(path: Path) -> tuple[Record, bool]:
+    """A record by its schema, and whether its digest is right."""
+    data, is_whole = unsealed(path.read_bytes())
+    try:
+        return Record.model_validate_json(data), is_whole
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(key) for key in first["loc"]) or "the whole file"
+        raise ValueError(f"{path}: not a record: {where}: {first['msg']}") from None
+
+
+def _check(path: Path, record: Record, is_whole: bool, cell_id: str) -> None:
+    if record.id != cell_id:
+        raise ValueError(f"{path}: not a record: id {record.id} does not belong to its cell ({cell_id})")
+    if record.id != path.stem:
+        raise ValueError(f"{path}: not a record: the file of record {record.id} must be called {record.id}.json")
+    if not is_whole:
+        raise ValueError(f"{path}: not a record: its sha256 is not that of its contents: it was changed or cut")
+
+
+def _sharing(record: Record, other: Record) -> Record:
+    """The record with as much of `other`, another seed of its cell, as is the same."""
+    host = record.host
+    if host.versions == other.host.versions:
+        host = host.model_copy(update={"versions": other.host.versions})
+    same = {name: getattr(other, name) for name in ("facts", "blocks") if getattr(record, name) == getattr(other, name)}
+    cell = other.cell.model_copy(update={"seed": record.cell.seed})
+    return record.model_copy(update={"cell": cell, "host": host, **same})
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """No search for cycles meanwhile: among a hundred thousand records it takes most of the time, and finds none."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from leaderboard.groups import Group
+from leaderboard.reports.bounds import LINES, drawn
 from leaderboard.reports.plots import GREY, STYLE, leftmost, legend, log2_ticks, looks, panels
 
 JITTER = 0.012  # of the log κ axis' width, between neighbouring models
@@ -30,17 +31,17 @@ def text_panels(groups: Sequence[Group]) -> dict[str, list[Group]]:
 
 def draw_granularity(groups: Sequence[Group]) -> Figure | None:
     """log span in bytes against log κ, a panel for each text measure; None without two granularities."""
-    found = text_panels(groups)
+    found = drawn(text_panels(groups))
     if not found:
         return None
+    everyone, shown = {g.model for g in groups}, [g for members in found.values() for g in members]
     with matplotlib.rc_context(STYLE):
-        look = looks(g.model for g in groups)
+        look = looks(everyone if len(everyone) <= LINES else {g.model for g in shown})
         figure, axes = panels(len(found), height=3.1, width=3.7)
         for ax, (panel, members) in zip(axes, found.items(), strict=True):
             span_panel(ax, panel, members, look)
         for ax in leftmost(axes):
             ax.set_ylabel("span (bytes)")
-        shown = [g for members in found.values() for g in members]
         handles = [Line2D([], [], label=model, **look[model]) for model in sorted({g.model for g in shown})]
         legend(figure, [*handles, *guides(shown)], beside=len(found) == 1)
     return figure

@@ -12,8 +12,9 @@ from matplotlib.ticker import StrMethodFormatter
 
 from leaderboard.groups import Group
 from leaderboard.record import Record
+from leaderboard.reports.bounds import drawn
 from leaderboard.reports.plots import GREY, STYLE, leftmost, legend, log2_ticks, looks, panels
-from leaderboard.reports.tables import measures_of, pipes
+from leaderboard.reports.tables import by_measure, pipes
 from leaderboard.statistics.curves import finished
 
 COSTS = """\
@@ -76,16 +77,15 @@ def draw_learning_cost(groups: Sequence[Group]) -> Figure | None:
 
     A point at the budget, hollow, stands for a lag that half of the seeds or more did not learn within it.
     """
-    groups = climbs(groups)
-    if not groups:
+    shown = drawn({measure.label: members for measure, members in by_measure(climbs(groups)).items()})
+    if not shown:
         return None
     with matplotlib.rc_context(STYLE):
-        look = looks(g.model for g in groups)
-        measures = measures_of(groups)
-        figure, axes = panels(len(measures))
-        for ax, measure in zip(axes, measures, strict=True):
-            _panel(ax, [g for g in groups if g.measure == measure], look)
-            ax.set_title(measure.label, loc="left")
+        look = looks(g.model for members in shown.values() for g in members)
+        figure, axes = panels(len(shown))
+        for ax, (title, members) in zip(axes, shown.items(), strict=True):
+            _panel(ax, members, look)
+            ax.set_title(title, loc="left")
         for ax in leftmost(axes):
             ax.set_ylabel("sequences to learn it")
         legend(figure, [Line2D([], [], label=model, **how) for model, how in look.items()])

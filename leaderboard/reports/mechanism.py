@@ -9,7 +9,7 @@ from leaderboard.groups import Group
 from leaderboard.protocol import EPSILON, EPSILON_CURVE, EPSILONS, FAINT, MASS
 from leaderboard.reports.tables import coarse, pipes
 from leaderboard.statistics.audit import audit_verdict
-from leaderboard.statistics.context import context_curve, read_span
+from leaderboard.statistics.context import read_span
 from leaderboard.statistics.curves import finished
 from leaderboard.statistics.gradient import gradient_profile
 from leaderboard.statistics.influence import faint_span, influence_curve, mass_span
@@ -108,7 +108,7 @@ Figure = tuple[object, ...]  # name, value and, where there are any, low, high a
 def _context_figures(group: Group) -> Iterator[Figure]:
     if not (group.measure.is_language and group.has_span and finished(group.records)):
         return
-    curve = context_curve(group.records, group.kept)
+    curve = group.context
     yield from ((f"bits_per_byte@{c}", bits) for c, bits in zip(curve.contexts, curve.bits.tolist(), strict=True))
     lows, highs = (np.full(len(curve.gains), np.nan) if each is None else each for each in (curve.lows, curve.highs))
     for context, *gain in zip(curve.gain_contexts, curve.gains, lows, highs, strict=True):

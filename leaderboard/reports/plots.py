@@ -14,7 +14,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from leaderboard.groups import Group
 from leaderboard.record import Record
-from leaderboard.reports.tables import measures_of, recalled
+from leaderboard.reports.bounds import drawn
+from leaderboard.reports.tables import by_measure, recalled
 from leaderboard.statistics.curves import common_curve, finished, seed_curve
 
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"]  # Okabe and Ito, less yellow
@@ -103,23 +104,22 @@ def log2_ticks(axis: Any, low: float, high: float, most: int = 8) -> None:
 def draw_recall(groups: Sequence[Group]) -> Figure | None:
     """s against lag: a panel for each measure, a line for each model (mean over seeds), a thin one for each seed.
 
-    None where no recall was asked for.
+    No more than can be read: see `drawn`. None where no recall was asked for.
     """
-    groups = recalled(groups)
-    if not groups:
+    shown = drawn({measure.label: members for measure, members in by_measure(recalled(groups)).items()})
+    if not shown:
         return None
     with matplotlib.rc_context(STYLE):
+        groups = [g for members in shown.values() for g in members]
         look = looks(g.model for g in groups)
-        measures = measures_of(groups)
-        figure, axes = panels(len(measures))
-        for ax, measure in zip(axes, measures, strict=True):
-            members = [g for g in groups if g.measure == measure]
+        figure, axes = panels(len(shown))
+        for ax, (title, members) in zip(axes, shown.items(), strict=True):
             for member in members:
                 _curves(ax, member.records, look[member.model])
                 _bound(ax, member, look[member.model]["color"])
-            ax.set_title(measure.label, loc="left")
+            ax.set_title(title, loc="left")
             _recall_axes(ax, members[0].measure.horizon, [r for g in members for r in finished(g.records)])
-            ax.set_xlabel(_axis(members[0].span.unit))
+            ax.set_xlabel(_axis(next((g.span.unit for g in members if g.span.n_seeds), members[0].span.unit)))
         for ax in leftmost(axes):
             ax.set_ylabel("recall s")
         handles = [Line2D([], [], label=model, **how) for model, how in look.items()]

@@ -1,9 +1,10 @@
 """The report: every table and figure, from records alone."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from leaderboard.calibration import Calibration, blocked
-from leaderboard.groups import group
+from leaderboard.groups import Group, group
 from leaderboard.record import Record, write_atomically
 from leaderboard.reports.granularity import draw_granularity
 from leaderboard.reports.learning_cost import draw_learning_cost
@@ -20,9 +21,15 @@ def write_report(records: list[Record], folder: Path, title: str, calibration: C
     granularity.* as PNG and SVG. Measures that failed their calibration are blocked. Returns the paths written. What an
     earlier report left and no longer applies is removed. Raises ValueError without records.
     """
-    if not records:
+    return write_groups(group(records), folder, title, calibration)
+
+
+def write_groups(
+    groups: Sequence[Group], folder: Path, title: str, calibration: Calibration | None = None
+) -> list[Path]:
+    """The same, of records that have been grouped."""
+    if not groups:
         raise ValueError("no records to report on")
-    groups = group(records)
     barred = blocked(calibration) if calibration else {}
     files: dict[str, bytes | None] = {
         "table.md": markdown(groups, title, barred, vouched(calibration)).encode(),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from leaderboard.calibration import MEASURES, Calibration
 from leaderboard.groups import Group
+from leaderboard.reports.bounds import left_out
 from leaderboard.reports.granularity import text_panels
 from leaderboard.reports.learning_cost import COSTS, cost_table
 from leaderboard.reports.mechanism import NOTE as MECHANISM
@@ -14,13 +15,12 @@ from leaderboard.reports.tables import (
     RANKING,
     chances,
     coarse,
-    columns,
     escaped,
     measures_of,
     pipes,
     recalled,
     score_rows,
-    span_rows,
+    span_table,
     tested,
     tied_first,
 )
@@ -54,11 +54,10 @@ def vouched(calibration: Calibration | None) -> str:
 
 def _spans(groups: Sequence[Group], blocked: Mapping[str, str]) -> list[str]:
     recall = recalled(groups)
-    header = ["model", *(name for name, _ in columns(groups, blocked))]
     shown = "A label ends in the tokenizer; lags in tokens stand in parentheses." if any(map(coarse, groups)) else ""
     said = f"{escaped(tested(groups) + chances(groups))} {shown}".strip()
-    parts = ["## Spans" if recall else "## Bits per byte", pipes(header, span_rows(groups, blocked)), said]
-    return parts + [MARKS] * any(g.has_span for g in groups) + [BITS] * (len(recall) < len(groups))
+    parts = ["## Spans" if recall else "## Bits per byte", pipes(*span_table(groups, blocked)), said]
+    return [*parts, *[MARKS] * any(g.has_span for g in groups), *[BITS] * (len(recall) < len(groups)), left_out(groups)]
 
 
 def _scores(groups: Sequence[Group], blocked: Mapping[str, str]) -> list[str]:

@@ -11,10 +11,11 @@ from rich.text import Text
 from leaderboard.groups import Group, Measure
 from leaderboard.statistics.bits import Bits, same_blocks
 from leaderboard.statistics.curves import finished
-from leaderboard.statistics.spans import measure_span
+from leaderboard.statistics.spans import failures, seed_recall
 from leaderboard.statistics.ties import tied_with_best
 
 Row = list[str]  # the model, then its cells
+COLUMNS, ROWS = 32, 60  # of the terminal's table
 
 MARKS = """\
 `64 [45, 91]`: the lag across which half the recall is kept (geometric mean over seeds) and its 95% interval; \
@@ -37,6 +38,14 @@ def measures_of(groups: Iterable[Group]) -> list[Measure]:
     return list(dict.fromkeys(g.measure for g in groups))
 
 
+def by_measure(groups: Iterable[Group]) -> dict[Measure, list[Group]]:
+    """The groups of each column, in order."""
+    found: dict[Measure, list[Group]] = {}
+    for group in groups:
+        found.setdefault(group.measure, []).append(group)
+    return found
+
+
 def recalled(groups: Iterable[Group]) -> list[Group]:
     """The groups with a recall curve: all but text to predict."""
     return [g for g in groups if not g.measure.is_language]
@@ -46,15 +55,17 @@ def ranked(groups: Sequence[Group]) -> list[tuple[str, float]]:
     """Models and their recall score averaged over all measures but text to predict, best first, ties by name."""
     recall = recalled(groups)
     count = max(1, len(measures_of(recall)))
-    models = sorted({g.model for g in groups})
-    totals = {m: sum(g.span.recall or 0.0 for g in recall if g.model == m) / count for m in models}
+    scores: dict[str, list[float]] = {model: [] for model in sorted({g.model for g in groups})}
+    for g in recall:
+        scores[g.model].append(g.span.recall or 0.0)
+    totals = {model: sum(found) / count for model, found in scores.items()}
     return sorted(totals.items(), key=lambda item: (-round(item[1], 12), item[0]))
 
 
-def _header(measure: Measure, groups: Sequence[Group]) -> str:
+def _header(measure: Measure, members: Sequence[Group]) -> str:
     if measure.is_language:
         return f"{measure.label}, bits/byte"
-    units = {g.span.unit for g in groups if g.measure == measure}
+    units = {g.span.unit for g in members}
     if "none" in units:
         return f"{measure.label}, mean s over lengths"
     return f"{measure.label}, {'bytes' if 'bytes' in units else 'steps'}"
@@ -65,23 +76,22 @@ def columns(groups: Sequence[Group], blocked: Mapping[str, str]) -> list[tuple[s
     bits, found = bits_of(groups), []
     ranking = [(m, f"{score:.3f}" if recalled(groups) else "–") for m, score in ranked(groups)]
     found.append(("recall", dict(ranking) if "recall" not in blocked else dict.fromkeys(dict(ranking), "blocked")))
-    for measure in measures_of(groups):
-        members = [g for g in groups if g.measure == measure]
+    for measure, members in by_measure(groups).items():
         spans = {g.model: g.span.text(tokens=coarse(g)) for g in members if g.has_span}
         if measure.is_language:
-            found.append((_header(measure, groups), {g.model: bits[g.model, measure].text() for g in members}))
-        name = f"{measure.label}, context span" if measure.is_language else _header(measure, groups)
+            found.append((_header(measure, members), {g.model: bits[g.model, measure].text() for g in members}))
+        name = f"{measure.label}, context span" if measure.is_language else _header(measure, members)
         if spans:
             barred = ("context" if measure.is_language else "recall") in blocked
             found.append((name, dict.fromkeys(spans, "blocked") if barred else spans))
     return found
 
 
-def span_rows(groups: Sequence[Group], blocked: Mapping[str, str]) -> list[Row]:
-    """A row for each model, best first; where recall is blocked nobody is ranked."""
-    found = [cells for _, cells in columns(groups, blocked)]
+def span_table(groups: Sequence[Group], blocked: Mapping[str, str]) -> tuple[Row, list[Row]]:
+    """The header, and a row for each model, best first; where recall is blocked nobody is ranked."""
+    found = columns(groups, blocked)
     models = [m for m, _ in ranked(groups)] if "recall" not in blocked else sorted({g.model for g in groups})
-    return [[m, *(cells.get(m, "–") for cells in found)] for m in models]
+    return ["model", *(name for name, _ in found)], [[m, *(cells.get(m, "–") for _, cells in found)] for m in models]
 
 
 def tied_first(groups: Sequence[Group]) -> str:
@@ -89,7 +99,7 @@ def tied_first(groups: Sequence[Group]) -> str:
     count, scores = max(1, len(measures_of(recalled(groups)))), defaultdict[str, dict[int, list[float]]](dict)
     for g in recalled(groups):
         for r in finished(g.records):
-            scores[g.model].setdefault(r.cell.seed, []).append(measure_span([r]).recall or 0.0)
+            scores[g.model].setdefault(r.cell.seed, []).append(seed_recall(r))
     whole = {m: {s: fmean(all_) for s, all_ in seeds.items() if len(all_) == count} for m, seeds in scores.items()}
     whole = {m: seeds for m, seeds in whole.items() if seeds}
     if len(whole) < 2:
@@ -123,7 +133,8 @@ def _score(group: Group) -> str:
     if span.recall is None or span.s_first is None:
         return span.text()
     interval = "" if span.recall_low is None else f" [{span.recall_low:.2f}, {span.recall_high:.2f}]"
-    return f"{span.recall:.2f}{interval}; {span.s_first:.2f} at {span.first_lag}"
+    score = f"{span.recall:.2f}{interval}; {span.s_first:.2f} at {span.first_lag}"
+    return "; ".join([score, *failures(span.n_seeds, span.n_diverged, span.n_failed)])
 
 
 def tested(groups: Sequence[Group]) -> str:
@@ -157,11 +168,17 @@ def escaped(name: str) -> str:
 
 
 def terminal(groups: Sequence[Group], title: str, blocked: Mapping[str, str]) -> Table:
-    """The spans for a terminal."""
-    table = Table(title=Text(title), caption=Text(tested(groups)))
+    """The spans for a terminal: of many measures the ranking alone, of many models the first of it."""
+    header, rows = span_table(groups, blocked)
+    caption, n_models, n_measures = tested(groups), len(rows), len(measures_of(groups))
+    if len(header) > COLUMNS or n_models > ROWS:
+        header = header if len(header) <= COLUMNS else header[:2]
+        rows = [row[: len(header)] for row in rows[:ROWS]]
+        caption = f"{len(rows)} of {n_models} models, {len(groups)} cells of {n_measures} measures: see table.md"
+    table = Table(title=Text(title), caption=Text(caption))
     table.add_column("model", no_wrap=True)
-    for header, _ in columns(groups, blocked):
-        table.add_column(Text(header.replace(" ", "\n")), justify="right", overflow="fold")
-    for row in span_rows(groups, blocked):
+    for name in header[1:]:
+        table.add_column(Text(name.replace(" ", "\n")), justify="right", overflow="fold")
+    for row in rows:
         table.add_row(*map(Text, row))
     return table

@@ -81,8 +81,10 @@ class ContextCurve:
         return self.n_documents < MANY
 
 
-def context_curve(records: Sequence[Record], kept: Mask | None = None) -> ContextCurve:
+def context_curve(records: Sequence[Record], kept: Mask | None = None, judged: bool = True) -> ContextCurve:
     """What the finished seeds of one cell say of their target blocks after each context.
+
+    Its gains have limits only where they are to be `judged`: those take most of the time.
 
     Over the blocks `kept` (N,), where several tokenizers must share them; by default those that this cell keeps.
     Raises ValueError where seeds differ in blocks or contexts, and where a block to be kept was not scored.
@@ -103,7 +105,7 @@ def context_curve(records: Sequence[Record], kept: Mask | None = None) -> Contex
         n_dropped=int((~kept).sum()) if ok else 0,
         receptive_field=facts.receptive_field if facts else None,
     )
-    return _with_losses(curve, ok, kept) if curve.n_blocks else curve
+    return _with_losses(curve, ok, kept, judged) if curve.n_blocks else curve
 
 
 def _contexts(record: Record, foreign: bool = False) -> tuple[int, ...]:
@@ -118,7 +120,7 @@ def _refuse(ok: Sequence[Record], own: Mask, kept: Mask) -> None:
         raise ValueError(f"record {ok[0].id}: some blocks to be kept were not scored after every context")
 
 
-def _with_losses(curve: ContextCurve, ok: Sequence[Record], kept: Mask) -> ContextCurve:
+def _with_losses(curve: ContextCurve, ok: Sequence[Record], kept: Mask, judged: bool) -> ContextCurve:
     """Add all that the losses say."""
     rows = [[losses_of(r, context) for context in curve.contexts] for r in ok]
     bits, sizes = _by_document(ok, rows, kept)
@@ -134,9 +136,11 @@ def _with_losses(curve: ContextCurve, ok: Sequence[Record], kept: Mask) -> Conte
     )
     if not having:
         return curve
+    curve = replace(curve, gain_contexts=having, seed_gains=gained.sum(-1) / sizes.sum())
+    if not judged:
+        return replace(curve, gains=curve.seed_gains.mean(0))
     gains, errors, margins = simultaneous(gained, sizes)
-    seed_gains = gained.sum(-1) / sizes.sum()
-    return replace(curve, gain_contexts=having, gains=gains, errors=errors, margins=margins, seed_gains=seed_gains)
+    return replace(curve, gains=gains, errors=errors, margins=margins)
 
 
 def _by_document(ok: Sequence[Record], rows: Sequence[Sequence[Losses]], kept: Mask) -> tuple[Array, Array]:

@@ -52,7 +52,7 @@ def step_around(log2_lags: ArrayLike, at: float) -> float:
     x = np.asarray(log2_lags, dtype=float)
     if len(x) == 1:
         return 1.0
-    gap = int(np.clip(np.searchsorted(x, at) - 1, 0, len(x) - 2))
+    gap = min(max(int(x.searchsorted(at)) - 1, 0), len(x) - 2)
     return float(x[gap + 1] - x[gap])
 
 
@@ -77,9 +77,16 @@ def finished(records: Sequence[Record]) -> list[Record]:
 
 def common_curve(records: Sequence[Record]) -> tuple[Array, Array]:
     """The lags (K,) that every finished seed was tested at, and s (seeds, K) there, not clipped."""
-    curves = [dict(zip(*seed_curve(r), strict=True)) for r in finished(records)]
-    lags = sorted(set[float].intersection(*(set(c) for c in curves))) if curves else []
-    return np.array(lags), np.array([[c[lag] for lag in lags] for c in curves]).reshape(len(curves), len(lags))
+    return in_common([seed_curve(r) for r in finished(records)])
+
+
+def in_common(curves: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """The lags (K,) that all of `curves`, lags and s of a seed each, have, and s (seeds, K) there."""
+    if curves and all(np.array_equal(lags, curves[0][0]) for lags, _ in curves):
+        return curves[0][0], np.array([s for _, s in curves])
+    points = [dict(zip(lags.tolist(), s.tolist(), strict=True)) for lags, s in curves]
+    lags = sorted(set[float].intersection(*(set(c) for c in points))) if points else []
+    return np.array(lags), np.array([[c[lag] for lag in lags] for c in points]).reshape(len(points), len(lags))
 
 
 def to_tokens(records: Sequence[Record], n_bytes: ArrayLike) -> Array:

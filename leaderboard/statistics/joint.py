@@ -1,12 +1,13 @@
 """The joint effect: how one kind of span depends on architecture and granularity together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leaderboard.groups import Group
+from leaderboard.statistics.curves import finished
 from leaderboard.statistics.decomposition import SOURCES, Share, decompose, refusal
 from leaderboard.statistics.elasticity import Elasticity, elasticity, read
-from leaderboard.statistics.kinds import RECALL
+from leaderboard.statistics.kinds import RECALL, Kind
 
 NOTE = """\
 γ = d log span / d log (bytes per token), with a 95% interval over seeds and the grid: 1 is a fixed number of tokens, \
@@ -37,7 +38,7 @@ class JointEffect:
 
 def joint_effect(groups: Sequence[Group]) -> JointEffect:
     """Of the cells of one kind of span on one text: models × tokenizers, each a group of seeds."""
-    kind = groups[0].kind if groups else RECALL
+    kind = _read_once(groups[0].kind if groups else RECALL, groups)
     by_model = {model: [g for g in groups if g.model == model] for model in sorted({g.model for g in groups})}
     elasticities = {
         model: elasticity([(g.bytes_per_token, g.records) for g in members if g.bytes_per_token], kind)
@@ -45,11 +46,17 @@ def joint_effect(groups: Sequence[Group]) -> JointEffect:
     }
     found = [g.span for g in groups if g.span.n_seeds]
     n_known = sum(span.censor == "none" for span in found)
-    return JointEffect(elasticities, _shares(groups) if n_known else "no span is known", n_known, len(found))
+    return JointEffect(elasticities, _shares(groups, kind) if n_known else "no span is known", n_known, len(found))
 
 
-def _shares(groups: Sequence[Group]) -> dict[str, Share] | str:
-    points = {(g.model, g.measure.tokenizer): read([(g.bytes_per_token or 1.0, g.records)], g.kind) for g in groups}
+def _read_once(kind: Kind, groups: Sequence[Group]) -> Kind:
+    """The same readings, each made once."""
+    found = {r.id: kind.reading(r) for g in groups for r in finished(g.records)}
+    return replace(kind, reading=lambda record: found[record.id])
+
+
+def _shares(groups: Sequence[Group], kind: Kind) -> dict[str, Share] | str:
+    points = {(g.model, g.measure.tokenizer): read([(g.bytes_per_token or 1.0, g.records)], kind) for g in groups}
     cells = {key: found.log2_span.tolist() for key, found in points.items()}
     step = max((found.step for found in points.values()), default=0.0)
     return refusal(cells) or decompose(cells, step)

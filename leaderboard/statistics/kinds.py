@@ -11,7 +11,7 @@ from leaderboard.record import Record
 from leaderboard.statistics.bits import Mask
 from leaderboard.statistics.context import context_curve, context_span, seed_spans
 from leaderboard.statistics.curves import seed_curve, step_around
-from leaderboard.statistics.spans import Span, measure_span
+from leaderboard.statistics.spans import Span, lone_span, measure_span
 
 
 class Reading(NamedTuple):
@@ -32,7 +32,7 @@ class Kind:
 
 def recall_reading(record: Record) -> Reading:
     """One that reaches the grid's end, or may, is at least that; one below it at most."""
-    span = measure_span([record])
+    span = lone_span(record)
     bound = {"above": 1, "open": 1, "below": -1, "not learned": -1}.get(span.censor, 0)
     at = float(np.log2(span.first_lag if span.value is None else span.value))
     return Reading(at, bound, step_around(np.log2(seed_curve(record)[0]), at))
@@ -40,7 +40,7 @@ def recall_reading(record: Record) -> Reading:
 
 def context_reading(record: Record, kept: Mask | None = None) -> Reading:
     """The largest context whose own gain reaches ε; at the last one it is at least that, where none does at most."""
-    curve = context_curve([record], kept)
+    curve = context_curve([record], kept, judged=False)
     ((at, bound),) = seed_spans(curve)
     log2_kappa = float(np.log2(_kappa([record]))) if curve.unit == "tokens" else 0.0
     return Reading(at + log2_kappa, bound, step_around(np.log2(curve.gain_contexts), at))
@@ -48,7 +48,11 @@ def context_reading(record: Record, kept: Mask | None = None) -> Reading:
 
 def context_in_bytes(records: Sequence[Record], kept: Mask | None = None) -> Span:
     """The context span; one in tokens is told in bytes at κ each, and in tokens beside it."""
-    span = context_span(records, kept=kept)
+    return told_in_bytes(context_span(records, kept=kept), records)
+
+
+def told_in_bytes(span: Span, records: Sequence[Record]) -> Span:
+    """A context span of `records` in bytes, whatever its unit; one in tokens has those beside it."""
     if span.unit != "tokens":
         return span
     kappa = _kappa(records)

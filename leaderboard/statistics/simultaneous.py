@@ -1,5 +1,8 @@
 """Limits that hold for many ratios at once: max-t over documents and seeds."""
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import numpy as np
 
 from leaderboard.protocol import DEVIATES, LEVEL
@@ -20,13 +23,13 @@ def simultaneous(bits: Array, sizes: Array, deviates: int = DEVIATES) -> tuple[A
     values = by_seed.mean(0)
     if n_documents < 2:
         return values, np.full(len(values), np.nan), None
-    rng = np.random.default_rng(0)
     residuals = document_residuals(bits.mean(0), sizes).T  # (D, M)
-    variances, drawn = (residuals**2).sum(0), _drawn(rng, residuals, n_documents - 1, deviates)
+    variances, scatters = (residuals**2).sum(0), [residuals]
     if n_seeds > 1:
         deviations = _floored((by_seed - values) / np.sqrt(n_seeds * (n_seeds - 1)), variances)
         variances = variances + (deviations**2).sum(0)
-        drawn = drawn + _drawn(rng, deviations, n_seeds - 1, deviates)
+        scatters.append(deviations)
+    drawn = _drawn(scatters, deviates)
     errors = np.sqrt(variances)
     some = errors > 0
     if not some.any():
@@ -48,11 +51,23 @@ def _floored(deviations: Array, variances: Array) -> Array:
     return deviations * np.sqrt(np.divide(np.maximum(own, least), own, out=np.ones_like(own), where=own > 0))
 
 
-def _drawn(rng: np.random.Generator, deviations: Array, freedom: int, deviates: int) -> Array:
-    """Multivariate t, (deviates, M): Σ_i ξ_i · deviations (n, M), ξ Gaussian, over √(χ² / freedom).
+def _drawn(scatters: Sequence[Array], deviates: int) -> Array:
+    """A sum of multivariate t, (deviates, M), one of each of `scatters` (n, M), whose freedom is n − 1.
 
-    The sum is drawn as what it is, a Gaussian with covariance RᵀR, from the few rows of R in deviations = QR.
+    Each is Σ_i ξ_i · deviations_i, ξ Gaussian, over √(χ² / freedom): a Gaussian with covariance RᵀR, drawn from the few
+    rows of R in deviations = QR.
     """
-    root = np.linalg.qr(deviations, mode="r")
-    normal = rng.standard_normal((deviates, len(root))) @ root
-    return normal / np.sqrt(rng.chisquare(freedom, (deviates, 1)) / freedom)
+    roots = [np.linalg.qr(deviations, mode="r") for deviations in scatters]
+    shapes = tuple((len(root), len(deviations) - 1) for root, deviations in zip(roots, scatters, strict=True))
+    parts = zip(_deviates(shapes, deviates), roots, strict=True)
+    return sum((normal @ root / chi for (normal, chi), root in parts), np.zeros(()))
+
+
+@lru_cache(maxsize=4)
+def _deviates(shapes: tuple[tuple[int, int], ...], deviates: int) -> list[tuple[Array, Array]]:
+    """For each number of rows and freedom: Gaussians (deviates, rows), and √(χ² / freedom) (deviates, 1)."""
+    rng = np.random.default_rng(0)
+    return [
+        (rng.standard_normal((deviates, rows)), np.sqrt(rng.chisquare(freedom, (deviates, 1)) / freedom))
+        for rows, freedom in shapes
+    ]

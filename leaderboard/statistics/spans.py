@@ -6,11 +6,13 @@ from typing import Literal
 
 import numpy as np
 
+from leaderboard.cell import Cell
 from leaderboard.protocol import EXTENSION, FIRM, REACHED, TRACE
 from leaderboard.record import Record
 from leaderboard.statistics.curves import (
-    common_curve,
+    Array,
     finished,
+    in_common,
     log2_span,
     seed_curve,
     step_around,
@@ -20,6 +22,7 @@ from leaderboard.statistics.curves import (
 
 Censor = Literal["none", "above", "open", "below", "not learned", "failed"]
 Limits = tuple[float | None, float | None, float | None]
+Curve = tuple[Array, Array]  # one seed's lags and s
 
 
 @dataclass(frozen=True)
@@ -127,32 +130,42 @@ def measure_span(records: Sequence[Record]) -> Span:
     """
     if records[0].cell.regime == "language":
         raise ValueError(f"record {records[0].id}: regime language has no span")
-    cell, ok = records[0].cell, finished(records)
-    facts = next((r.facts for r in [*ok, *records] if r.facts), None)
-    lags = [lag for r in ok for lag in seed_curve(r)[0]] or cell.lags
+    ok = finished(records)
+    curves = [seed_curve(r) for r in ok]
+    span = _located(records, curves)
+    return _with_tokens(_with_score(span, records[0].cell, curves), ok) if ok else span
+
+
+def lone_span(record: Record) -> Span:
+    """The span of one finished seed, without score or tokens."""
+    return _located([record], [seed_curve(record)])
+
+
+def _located(records: Sequence[Record], curves: Sequence[Curve]) -> Span:
+    """Where a span lies, `curves` being those of the finished seeds."""
+    cell = records[0].cell
+    facts = next((r.facts for r in [*finished(records), *records] if r.facts), None)
+    lags = [float(at) for grid, _ in curves for at in (grid[0], grid[-1])] or cell.lags
     span = Span(
         unit=facts.lag_unit if facts else "steps",
         horizon=cell.horizon,
         first_lag=int(min(lags)),
         last_lag=int(max(lags)),
-        n_seeds=len(ok),
+        n_seeds=len(curves),
         n_diverged=sum(r.status == "diverged" for r in records),
         n_failed=sum(r.status == "failed" for r in records),
         receptive_field=facts.receptive_field if facts else None,
     )
-    if not ok:
+    if not curves:
         return span
-    if span.unit == "none":
-        return _with_score(replace(span, censor="none"), ok)
-    return _with_tokens(_with_score(_with_interval(span, ok), ok), ok)
+    return replace(span, censor="none") if span.unit == "none" else _with_interval(span, curves)
 
 
-def _with_interval(span: Span, ok: list[Record]) -> Span:
-    curves = [seed_curve(r) for r in ok]
+def _with_interval(span: Span, curves: Sequence[Curve]) -> Span:
     log2_seeds = [float(log2_span(np.log2(lags), s)) for lags, s in curves]
     least = max(step_around(np.log2(lags), at) for (lags, _), at in zip(curves, log2_seeds, strict=True)) / 2
     centre = float(np.mean(log2_seeds))
-    half = float(t_interval(log2_seeds, least)[1]) if len(ok) > 1 else None
+    half = float(t_interval(log2_seeds, least)[1]) if len(curves) > 1 else None
     at_last = np.mean([s[-1] if lags[-1] == span.last_lag else 0.0 for lags, s in curves])
     at_own_last = np.mean([s[-1] for _, s in curves])
     at_first = np.mean([s[0] for _, s in curves])
@@ -182,17 +195,28 @@ def _limits(span: Span, censor: Censor, centre: float, half: float | None) -> Li
     return bounds.get(censor, (2**centre, low, high))
 
 
-def _with_score(span: Span, ok: list[Record]) -> Span:
-    """Add the recall score, s at the shortest lag and S85.
+def recall_scores(cell: Cell, lags: Array, s: Array) -> Array:
+    """The recall score of each seed (S,) of a cell, from s (S, K) at the lags (K,) that its seeds have in common.
 
     The score's grid is one that every seed of every model shares: the octaves to climb, or the lags up to 4 T.
     """
-    lags, s = common_curve(ok)
-    cell, s = ok[0].cell, np.clip(s, 0, 1)
-    shared = np.isin(lags, cell.lags) if cell.regime == "learn" else lags <= EXTENSION * cell.horizon
-    scores = s[:, shared].mean(axis=1)
-    recall, first = float(scores.mean()), float(np.mean([seed_curve(r)[1][0] for r in ok]))
-    if len(ok) == 1:
+    last = EXTENSION * cell.horizon
+    shared = [i for i, lag in enumerate(lags.tolist()) if (lag in cell.lags if cell.regime == "learn" else lag <= last)]
+    return np.clip(s[:, shared], 0, 1).mean(axis=1)
+
+
+def seed_recall(record: Record) -> float:
+    """The recall score of one finished seed."""
+    lags, s = seed_curve(record)
+    return float(recall_scores(record.cell, lags, s[None])[0])
+
+
+def _with_score(span: Span, cell: Cell, curves: Sequence[Curve]) -> Span:
+    """Add the recall score, s at the shortest lag and S85."""
+    lags, s = in_common(curves)
+    scores, s = recall_scores(cell, lags, s), np.clip(s, 0, 1)
+    recall, first = float(scores.mean()), float(np.mean([own[0] for _, own in curves]))
+    if len(curves) == 1:
         return replace(span, recall=recall, s_first=first)
     half = float(t_interval(scores)[1])
     mean, margin = t_interval(s.T)

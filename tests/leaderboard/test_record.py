@@ -1,3 +1,4 @@
+import gc
 import json
 from pathlib import Path
 
@@ -18,6 +19,39 @@ def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     write_record(tmp_path, record({16: 1.0}, seed=1))
     assert {found.cell.seed for found in read_records(tmp_path)} == {0, 1}
+
+
+def test_all_records_together_are_those_read_one_by_one(tmp_path: Path) -> None:
+    curve = {16: 1.0, 32: 0.25}
+    given = [record(curve, kappa, model=part(name), seed=s) for kappa in (None, 2.0) for name in "ab" for s in range(3)]
+    given.append(record(status="failed", seed=9).model_copy(update={"facts": None}))
+    paths = sorted(write_record(tmp_path, each) for each in given)
+    (tmp_path / ".half.json.1a2b3c4d.writing").write_text("{")
+    found = read_records(tmp_path)
+    assert found == [read_record(path) for path in paths]
+    assert found == sorted(given, key=lambda each: each.id)
+    assert len({id(each.facts) for each in found if each.facts}) == 4  # what seeds share is there once
+    assert len({id(each.cell.model) for each in found}) == 5
+
+
+@pytest.mark.parametrize("change", ["seed", "name", "digest", "json"])
+def test_one_bad_record_among_good_ones_is_named(change: str, tmp_path: Path) -> None:
+    paths = [write_record(tmp_path, record({16: 1.0}, seed=seed)) for seed in range(4)]
+    bad = paths[2]
+    if change == "seed":
+        bad.write_text(bad.read_text().replace('"seed": 2', '"seed": 7'))
+    elif change == "name":
+        bad = bad.rename(tmp_path / "0123456789abcdef.json")
+    elif change == "digest":
+        bad.write_text(bad.read_text().replace('"total": 1000.0', '"total": 999.0'))
+    else:
+        bad.write_text("{")
+    with pytest.raises(ValueError, match=f"^{bad}: not a record") as alone:
+        read_record(bad)
+    with pytest.raises(ValueError, match="not a record") as together:
+        read_records(tmp_path)
+    assert str(alone.value) == str(together.value)
+    assert gc.isenabled()
 
 
 def test_the_id_says_what_was_run_and_not_what_it_was_called() -> None:

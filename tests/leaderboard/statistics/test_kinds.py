@@ -5,6 +5,7 @@ import pytest
 
 from leaderboard.groups import Group, group
 from leaderboard.record import Record
+from leaderboard.statistics.context import context_curve
 from leaderboard.statistics.elasticity import elasticity
 from leaderboard.statistics.joint import joint_effect
 from leaderboard.statistics.kinds import RECALL, context_in_bytes, context_reading, kind_of, recall_reading
@@ -74,3 +75,11 @@ def test_the_joint_effect_of_cells_of_text() -> None:
     for source, square in squares.items():
         assert found.shares[source].value == pytest.approx(square / whole, abs=0.02)
     assert np.isclose(sum(share.value for share in found.shares.values()), 1)
+
+
+def test_gains_without_limits_are_the_same_gains() -> None:
+    records = cell_of("lstm", "byte", 64)
+    judged, bare = context_curve(records), context_curve(records, judged=False)
+    assert np.allclose(bare.gains, judged.gains, rtol=1e-12)
+    assert np.array_equal(bare.seed_gains, judged.seed_gains)
+    assert bare.margins is None

@@ -27,6 +27,17 @@ def test_limits_of_one_gain_are_those_of_students_t() -> None:
     assert simultaneous(np.zeros((3, 8, 10)), sizes)[2] is None  # no scatter
 
 
+def test_limits_are_the_same_whatever_was_asked_before() -> None:
+    rng = np.random.default_rng(2)
+    given = [(rng.normal(0, 1, (n, 4, 30)), np.full(30, 5.0)) for n in (1, 2, 3, 5, 7)]
+    first = [simultaneous(*each) for each in given]
+    for expected, each in zip(reversed(first), reversed(given), strict=True):
+        for a, b in zip(simultaneous(*each), expected, strict=True):
+            assert a is not None
+            assert b is not None
+            assert np.array_equal(a, b)
+
+
 def heavy(rng: np.random.Generator, n_seeds: int, apart: float, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bits gained (seeds, M, 200 documents) and bytes, of expectation `truth` (M,) a byte.
 

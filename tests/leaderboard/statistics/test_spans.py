@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leaderboard.record import Facts, Record
-from leaderboard.statistics.curves import log2_span, seed_curve, strength, t_interval
-from leaderboard.statistics.spans import Span, measure_span
+from leaderboard.statistics.curves import common_curve, log2_span, seed_curve, strength, t_interval
+from leaderboard.statistics.spans import Span, lone_span, measure_span, seed_recall
 from tests.leaderboard.synthetic_records import HALF_OCTAVES, OCTAVES, facts, logistic, record
 
 CURVES = st.lists(st.floats(0, 1), min_size=2, max_size=12)
@@ -204,3 +204,25 @@ def test_a_task_without_a_single_source_has_a_score_and_no_span() -> None:
     half = t_interval([0.55, 0.6, 0.65])[1]
     assert several.text() == f"0.60 [{0.6 - half:.2f}, {0.6 + half:.2f}]"
     assert not several.extrapolated
+
+
+def test_one_seed_read_in_parts_is_the_seed_read_whole() -> None:
+    rng = np.random.default_rng(0)
+    for make, grid in ((climbed, OCTAVES), (retained, HALF_OCTAVES)):
+        for scale in (0.05, 0.4, 1.0):
+            one = make({lag: float(s) for lag, s in zip(grid, scale * rng.uniform(size=len(grid)), strict=True)})
+            whole, bare = measure_span([one]), lone_span(one)
+            assert seed_recall(one) == whole.recall
+            names = ("censor", "value", "first_lag", "last_lag", "log2_seeds", "unit")
+            assert [getattr(bare, name) for name in names] == [getattr(whole, name) for name in names]
+
+
+def test_lags_in_common_are_those_that_every_seed_has() -> None:
+    rng = np.random.default_rng(0)
+    for chosen in ([OCTAVES] * 3, [OCTAVES, OCTAVES[:4], OCTAVES[1:]], [OCTAVES[:1], OCTAVES[1:]]):
+        curves = [{lag: float(rng.integers(1001)) / 1000 for lag in lags} for lags in chosen]
+        lags, s = common_curve([retained(curve, seed) for seed, curve in enumerate(curves)])
+        expected = [lag for lag in OCTAVES if all(lag in curve for curve in curves)]
+        assert lags.tolist() == expected
+        assert s.shape == (len(curves), len(expected))
+        assert s == pytest.approx(np.array([[c[lag] for lag in expected] for c in curves]).reshape(s.shape))
