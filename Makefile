@@ -2,13 +2,19 @@
 PYTHON ?= python3
 READY := .venv/.ready
 
-.PHONY: table test lint bench format clean
+.PHONY: table test gpu chaos lint bench format clean
 
 table: $(READY)  ## the quick table: six models, how far each remembers (about ten minutes on two cores)
 	.venv/bin/spanbench table quick
 
 test: $(READY)  ## the test suite
 	.venv/bin/python -m pytest
+
+gpu: $(READY)  ## what needs CUDA: one and several devices, NCCL, bf16, kernels, a throughput table
+	.venv/bin/python -m pytest -m gpu tests/gpu -rs -s
+
+chaos: $(READY)  ## a table killed at thirty random moments: parent, worker, both (a quarter of an hour)
+	SPANBENCH_KILLS=30 .venv/bin/python -m pytest tests/benchmark/launch/test_finish.py -k killed
 
 lint: $(READY)  ## ruff and pyright
 	.venv/bin/ruff check .

@@ -33,10 +33,11 @@ COMMANDS = {
     "reproduce": "run a row of the leaderboard again: a verdict a cell",
     "leaderboard": "validate, verify, rank and show submissions",
     "report": "tables and plots again, from the records in a folder",
+    "sweep": "a table as W&B sweeps: configurations that `wandb agent` runs",
     **LISTINGS,
 }
 PLACES = {  # modules of the functions that run commands
-    "table": "benchmark.commands",
+    "table": "benchmark.table_command",
     "run": "benchmark.commands",
     "compare": "benchmark.compare",
     "cost": "benchmark.cost",
@@ -48,6 +49,7 @@ PLACES = {  # modules of the functions that run commands
     "reproduce": "benchmark.board.reproduce",
     "leaderboard": "benchmark.board.command",
     "report": "benchmark.reporting",
+    "sweep": "benchmark.sweep",
 }
 OWN_WORDS = ("run", "compare", "check", "leaderboard")  # these parse their words themselves
 EPILOG = "A name stands for a YAML in configs/; a path to a YAML, or path/to/file.py:Class, works wherever a name does."
@@ -79,8 +81,8 @@ def call(argv: Sequence[str]) -> int:
         return 1
     except SystemExit as end:  # a parser has printed its help
         return int(end.code or 0)
-    except KeyboardInterrupt:
-        complain("interrupted; the same command goes on from here")
+    except KeyboardInterrupt as error:
+        complain(str(error) or "interrupted; the same command goes on from here")
         return 1
 
 
@@ -133,12 +135,12 @@ def _usage(parser: ArgumentParser, command: str, message: str) -> UsageError:
     strings = (option for action in parser._actions for option in action.option_strings)
     options = {option for option in strings if option.startswith("--") and not option.startswith("--print_")}
     prefix = "unrecognized arguments: "
-    first = message.removeprefix(prefix).split()[0].partition("=")[0] if message.startswith(prefix) else ""
+    if not message.startswith(prefix):
+        return UsageError(f"{command}: {condense(message, parser)}")
+    first = message.removeprefix(prefix).partition(" ")[0].partition("=")[0]
     if first.startswith("-"):
         return unknown("option", first, options)
-    if first:
-        return UsageError(f'{command}: one argument too many: "{first}"')
-    return UsageError(f"{command}: {condense(message, parser)}")
+    return UsageError(f'{command}: one argument too many: "{first}"')
 
 
 def cli_parser(command: str) -> ArgumentParser:

@@ -12,13 +12,12 @@ from rich.console import Console
 
 from benchmark.budget import fit_alike, parse_count, part_named
 from benchmark.cells import build_task, corpus_named, train_bytes
-from benchmark.commands import finish
+from benchmark.launch.finish import finish
 from benchmark.options import cell_parser, make_cell
-from benchmark.parsing import PlainHelp, add_wandb, condense
+from benchmark.parsing import PlainHelp, add_manner, add_wandb, condense, manner_of
 from benchmark.registry import UsageError
 from benchmark.reporting import calibration_beside
-from benchmark.running import RunOptions
-from benchmark.tracking import default_mode
+from benchmark.run_options import RunOptions, default_mode
 from leaderboard.cell import Budget, Cell
 from leaderboard.comparison.comparison import comparison_terminal, write_comparison
 
@@ -50,12 +49,13 @@ def compare(argv: Sequence[str]) -> int:
         _parser().print_help()
         return 0
     asked, options = what_is_asked(argv)
+    manner, again = manner_of(options)
     cells = asked.cells()
     folder = Path(options["output"]) / "compare"
     console = Console()
     run = RunOptions(folder, options["wandb"] or default_mode(), "compare")
     caption = f"{asked.model.replace(',', ', ')} on {asked.corpus}"
-    records, code = finish(console, cells, run, options["workers"], options["fresh"], caption)
+    records, code = finish(console, cells, run, manner, caption, again)
     calibration = calibration_beside(folder)
     written = write_comparison(records, folder / asked.name, caption, asked.arm, calibration)
     wide = console if console.is_terminal else Console(width=200)  # a file has no edge to wrap at
@@ -215,7 +215,6 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--horizon", type=int, default=128, help="T of the retention span, in the arm's unit")
     parser.add_argument("--context", type=int, default=256, help="T of the text to predict, in the arm's unit")
     parser.add_argument("--output", default="runs", help="records go to OUTPUT/compare, the report to a folder in it")
-    parser.add_argument("--workers", type=int | None, help="processes, one core each (default: one a core)")
-    parser.add_argument("--fresh", type=bool, nargs="?", const=True, default=False, help="run finished cells again")
+    add_manner(parser)
     add_wandb(parser)
     return parser

@@ -10,7 +10,6 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from leaderboard.cell import Cell
 from leaderboard.record import Record
-from leaderboard.reports.headline import headline
 
 
 def title(cell: Cell) -> str:
@@ -20,10 +19,12 @@ def title(cell: Cell) -> str:
 
 
 def duration(seconds: float) -> str:
-    """45 s, 12 min or 3.4 h."""
+    """45 s, 12 min, 3.4 h or 5.6 days."""
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86_400:,.1f} days"
 
 
 class Display(AbstractContextManager):
@@ -52,6 +53,10 @@ class Display(AbstractContextManager):
     ) -> None:
         self.bars.stop()
 
+    def begun(self, worker: int, cell: Cell) -> None:
+        """A worker has begun a cell."""
+        self.progress(worker, cell, "begins", 0.0)
+
     def progress(self, worker: int, cell: Cell, what: str, share: float) -> None:
         """A worker is doing `what`, and has done `share` of its cell."""
         self.shares[worker] = share
@@ -64,6 +69,8 @@ class Display(AbstractContextManager):
 
     def done(self, worker: int, record: Record) -> None:
         """A cell has its record: a line of its own."""
+        from leaderboard.reports.headline import headline  # brings scipy, for which no other line waits
+
         self.finished += 1
         self.shares.pop(worker, None)
         said = headline([record]) if record.status == "ok" else f"{record.status}: {record.reason}"
@@ -74,6 +81,17 @@ class Display(AbstractContextManager):
             highlight=False,
             soft_wrap=True,
         )
+
+    def elsewhere(self, record: Record) -> None:
+        """Another process has made a cell's record meanwhile."""
+        self.finished += 1
+        self._advance()
+        said = f"\\[{self.finished}/{self.total}] {title(record.cell)}: {record.status}, by another spanbench"
+        self.console.print(said, highlight=False, soft_wrap=True)
+
+    def stopping(self) -> None:
+        """Workers are asked to save what they can."""
+        self.console.print("interrupted: saving what is in training; again to stop at once", highlight=False)
 
     def _advance(self) -> None:
         said = f"{self.finished}/{self.total}{self._left()}"

@@ -20,12 +20,12 @@ def missing() -> dict[str, str]:
 
 
 @contextmanager
-def for_workers() -> Iterator[None]:
-    """All of it in the environment, for processes started meanwhile."""
-    added = missing()
-    os.environ.update(added)
+def for_workers(own: dict[str, str]) -> Iterator[None]:
+    """All of it in the environment, and a worker's `own` instead of what is there, for processes started meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(missing() | own)
     try:
         yield
     finally:
-        for key in added:
-            del os.environ[key]
+        os.environ.clear()
+        os.environ.update(before)

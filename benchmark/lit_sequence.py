@@ -16,6 +16,7 @@ from tasks.base import Batch, TaskSpec
 from tasks.feeds import Feed
 
 LOG_EVERY = 25  # optimizer steps
+EXPLODED = 300  # times the loss of a blind guess
 FINAL_LR = 0.05  # of the peak, where the cosine ends
 
 
@@ -40,7 +41,9 @@ class LitSequence(LightningModule):
         self.head = nn.Linear(model.dim, spec.slots * spec.n_outputs)
         self.feed: Feed | None = None
         self.val_sums, self.test_sums = nn.ModuleList(), nn.ModuleList()
+        self.told = ""  # the last training loss that was looked at
         self.strengths: list[float] = []  # s at each validation lag, of the latest validation
+        self.diverged: Diverged | None = None  # what this rank has met in an evaluation
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Lightning notes each hook here, thirty times a step, and nn.Module would search its registers each time."""
@@ -87,14 +90,27 @@ class LitSequence(LightningModule):
         return nats / targets.numel()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss, logged now and then with the learning rate that is in force."""
+        """The loss, logged now and then with the learning rate that is in force.
+
+        Of several ranks each weighs as much as its rows, so that the mean over ranks is that over the whole batch.
+        """
         loss = self.loss(batch)
+        if batch.n_whole is not None:
+            loss = loss * (len(batch.inputs) * self.trainer.world_size / batch.n_whole)
         if (self.global_step + 1) % LOG_EVERY == 0:
-            if not torch.isfinite(loss.detach()):
-                raise Diverged(f"training loss is {loss.item()} at step {self.global_step}")
+            mean = self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")
+            self.refuse_divergence(mean.item())
             lr = self.trainer.optimizers[0].param_groups[0]["lr"]
-            self.log_dict({f"train/loss{self.suffix}": loss.detach(), f"train/lr{self.suffix}": lr})
+            self.log_dict({f"train/loss{self.suffix}": mean, f"train/lr{self.suffix}": lr})
         return loss
+
+    def refuse_divergence(self, loss: float) -> None:
+        """Raise Diverged at a loss that is not finite, or hundreds of times that of a blind guess."""
+        blind = self.spec.baseline if self.spec.metric == "mse" else math.log(max(2, self.spec.n_outputs))
+        if not loss < EXPLODED * blind:
+            raise Diverged(f"training loss is {loss:.4g} at step {self.global_step}{self.told}")
+        strength = f", s={sum(self.strengths) / len(self.strengths):.2f}" if self.strengths else ""
+        self.told = f" (last: {loss:.4g} at step {self.global_step}{strength})"
 
     def probe(self, batch: Batch, sums: nn.Module) -> None:
         """Add a batch's probes to `sums`."""
@@ -102,16 +118,17 @@ class LitSequence(LightningModule):
         probes = self.spec.probes or batch.targets.shape[1]
         outputs = self(batch.inputs, batch.positions[:, -(probes // self.spec.slots) :])[:, -probes:]  # (B, probes, K)
         if not torch.isfinite(outputs).all():
-            raise Diverged(f"outputs are not finite at step {self.global_step}")
+            raise Diverged(f"outputs are not finite at step {self.global_step}{self.told}")
         sums.update(outputs, batch.targets[:, -probes:], batch)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Sums of one batch of one validation lag."""
-        self.probe(batch, self.val_sums[dataloader_idx])
+        self.probe_together(batch, self.val_sums[dataloader_idx])
 
     def on_validation_epoch_end(self) -> None:
         """Log the score of each validation lag; `val/strength` is the mean of s over them."""
         assert self.feed is not None
+        self.refuse_diverged()
         self.strengths = []
         for lag, sums in zip(self.feed.val_lags, self.val_sums, strict=True):
             assert isinstance(sums, RecallSums | BlockNats)
@@ -123,7 +140,23 @@ class LitSequence(LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Sums of one batch of one test lag; the measure reads them."""
-        self.probe(batch, self.test_sums[dataloader_idx])
+        self.probe_together(batch, self.test_sums[dataloader_idx])
+
+    def on_test_epoch_end(self) -> None:
+        """Sums of outputs that are not finite are none."""
+        self.refuse_diverged()
+
+    def probe_together(self, batch: Batch, sums: nn.Module) -> None:
+        """Probe, and keep what went wrong for the epoch's end: a rank that left at once would leave others waiting."""
+        try:
+            self.probe(batch, sums)
+        except Diverged as error:
+            self.diverged = error
+
+    def refuse_diverged(self) -> None:
+        """Raise Diverged on every rank where one of them has met it."""
+        if self.trainer.strategy.reduce_boolean_decision(self.diverged is not None, all=False):
+            raise self.diverged or Diverged(f"outputs are not finite at step {self.global_step}")
 
     def configure_optimizers(self) -> Any:
         """AdamW (fused), linear warm-up, then a cosine to a twentieth of the peak."""

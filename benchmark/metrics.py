@@ -1,7 +1,7 @@
 """Metrics whose states are sums, so that batches and ranks add up exactly."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -75,6 +75,14 @@ class BlockNats(Metric):
         self.n_bytes.append(batch.n_bytes)
         self.n_tokens.append((targets >= 0).sum(1))
         self.context_tokens.append(batch.lag_tokens * (batch.n_bytes > 0))
+
+    def sync(self, *args: Any, **kwargs: Any) -> None:
+        """Gather the blocks of all ranks. One that has had none takes part: others wait for it."""
+        for name in BLOCK_SUMS:
+            if not getattr(self, name):
+                kind = torch.float64 if name == "nats" else torch.int64
+                getattr(self, name).append(torch.empty(0, dtype=kind, device=self.device))
+        super().sync(*args, **kwargs)
 
     def compute(self) -> Tensor:
         """Bits per byte of all blocks kept."""

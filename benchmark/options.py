@@ -13,7 +13,7 @@ from benchmark.cells import corpus_named, needs_text, task_of
 from benchmark.parsing import PlainHelp, condense
 from benchmark.registry import UsageError, load_class, names, source_of, unknown
 from benchmark.resolver import FROM_TEXT, SELECTORS, resolve
-from benchmark.training import TrainerOptions
+from benchmark.run_options import TrainerOptions
 from leaderboard.cell import EXTRAS, Budget, Cell, Corpus, Part
 from leaderboard.protocol import C_MAX, MANY
 from tasks.base import Task
@@ -52,6 +52,11 @@ def cell_parser() -> ArgumentParser:
         help="the widest model with at most so many parameters, e.g. 100k; widths are those that its heads divide",
     )
     parser.add_argument("--precision", type=PRECISIONS, default="32-true", help="as in Lightning")
+    parser.add_argument(
+        "--lr",
+        type=list[float] | None,
+        help="peak learning rates, comma-separated: each is tried, and the best of the validation is kept and tested",
+    )
     parser.add_class_arguments(Budget, "budget")
     parser.add_argument(
         "--compile",
@@ -77,8 +82,9 @@ def _add_question(parser: ArgumentParser) -> None:
         "--lags",
         type=list[int] | None,
         help="learn: the lags to climb (default 16,32,64,128); retain: the shortest and the longest, T (default 2,64; "
-        "on text 16,128; what the task's YAML says, or longer where a task needs it); language: the contexts to score "
-        "at, the longest (T) also to train at (default 256)",
+        "on text 16,128; what the task's YAML says, or longer where a task needs it), tested to 4 T, for which a text "
+        "must have room, and on to 32 T while the memory holds; language: the contexts to score at, the longest (T) "
+        "also to train at (default 256)",
     )
     parser.add_argument(
         "--measures",
@@ -105,6 +111,8 @@ def make_cell(argv: Sequence[str], parser: ArgumentParser) -> tuple[Cell, Traine
         raise UsageError(condense(str(error))) from None
     if options["n_params"] is not None and any(re.match(r"--model\.(init_args\.)?dim\b", word) for word in argv):
         raise UsageError("--n-params chooses the width: leave --model.dim out")
+    if options["lr"] is not None and any(re.match(r"--budget\.lr\b", word) for word in argv):
+        raise UsageError("--lr sets the learning rate: leave --budget.lr out")
     return _cell(options, places), TrainerOptions(**options["trainer"], compile=options["compile"]), options
 
 
@@ -195,6 +203,9 @@ def _cell(options: dict[str, Any], places: dict[str, str]) -> Cell:
         if options["n_params"] is not None:
             model = fit_width(model, parse_count(options["n_params"]))
         shared = {key: options[key] for key in ("bisect", "seed", "precision", "budget")}
+        shared["lrs"] = sorted(set(options["lr"] or [])) if len(options["lr"] or []) > 1 else []
+        if options["lr"]:
+            shared["budget"] = shared["budget"] | {"lr": min(options["lr"])}
         shared["regime"] = _regime(task, options["regime"])
         shared["lags"] = options["lags"] or _default_lags(task, tokenizer, corpus, shared["regime"])
         shared["measures"] = _measures(options["measures"], shared["regime"])

@@ -3,7 +3,7 @@
 from jsonargparse import ArgumentParser
 
 from benchmark.listing import MODEL_COLUMNS
-from benchmark.parsing import add_wandb
+from benchmark.parsing import add_manner, add_wandb
 from leaderboard.suite import DEFAULT
 
 
@@ -14,8 +14,9 @@ def table(parser: ArgumentParser) -> None:
         "--model", type=str | None, help="names, comma-separated, for a table without models of its own"
     )
     parser.add_argument("--output", default="runs", help="records, plots and tables go to OUTPUT/NAME")
-    parser.add_argument("--workers", type=int | None, help="processes, one core each (default: one a core)")
-    parser.add_argument("--fresh", type=bool, nargs="?", const=True, default=False, help="run finished cells again")
+    dry = "run nothing, write nothing: say what is done, what is left and what that costs"
+    parser.add_argument("--dry-run", type=bool, nargs="?", const=True, default=False, help=dry)
+    add_manner(parser)
     add_wandb(parser)
 
 
@@ -70,7 +71,7 @@ def submit(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--submissions", type=str | None, help="where ID/ is written (default: leaderboard/submissions)"
     )
-    parser.add_argument("--workers", type=int | None, help="processes, one core each (default: one a core)")
+    add_manner(parser)
     add_wandb(parser)
 
 
@@ -79,12 +80,22 @@ def reproduce(parser: ArgumentParser) -> None:
     parser.add_argument("row", metavar="ID[:CELL]", help="a submission, or one cell of it")
     parser.add_argument("--model", type=str | None, help="path/to/file.py:Class, of a model from outside the suite")
     parser.add_argument("--output", default="runs", help="records go to OUTPUT/reproduce/ID")
-    parser.add_argument("--workers", type=int | None, help="processes, one core each (default: one a core)")
+    add_manner(parser)
 
 
 def report(parser: ArgumentParser) -> None:
     """`spanbench report`."""
     parser.add_argument("folder", help="a folder with records/ in it, such as runs/quick")
+
+
+def sweep(parser: ArgumentParser) -> None:
+    """`spanbench sweep`."""
+    parser.add_argument("name", metavar="TABLE", help="a name or a path to a YAML")
+    parser.add_argument("--lr", type=str | None, help="learning rates, comma-separated: a grid over them too")
+    parser.add_argument(
+        "--model", type=str | None, help="names, comma-separated, for a table without models of its own"
+    )
+    parser.add_argument("--output", default="runs", help="a configuration a row goes to OUTPUT/TABLE")
 
 
 def listed(parser: ArgumentParser) -> None:
@@ -115,6 +126,7 @@ OPTIONS = {
     "submit": submit,
     "reproduce": reproduce,
     "report": report,
+    "sweep": sweep,
     "models": models,
     "tasks": listed,
     "tokenizers": tokenizers,

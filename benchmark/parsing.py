@@ -4,10 +4,12 @@ import re
 import tempfile
 from argparse import SUPPRESS, Action
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
-from benchmark.registry import UsageError
+from benchmark.launch.manner import Launcher, Manner, Resources
+from benchmark.registry import UsageError, unknown
 
 
 class PlainHelp(DefaultHelpFormatter):
@@ -46,6 +48,48 @@ def add_wandb(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--wandb", choices=("online", "offline", "disabled"), help="default: online with an account, else offline"
     )
+
+
+def add_manner(parser: ArgumentParser) -> None:
+    """How cells run, for every command that runs many."""
+    parser.add_argument("--workers", type=int | None, help="cells at once (default: what the machine has room for)")
+    parser.add_argument("--fresh", type=bool, nargs="?", const=True, default=False, help="run finished cells again")
+    parser.add_argument(
+        "--retry", type=str | None, help="run cells again that ended so: failed, diverged, or both (failed,diverged)"
+    )
+    parser.add_argument(
+        "--time-limit", default="24h", help="what takes longer is ended and recorded as failed, as 90s, 30m, 2h or 3d"
+    )
+    parser.add_argument("--launcher", type=Launcher, default="local", help="processes here, or a Ray cluster")
+    parser.add_class_arguments(Resources, "resources")
+    parser.add_argument(
+        "--address", type=str | None, help="of a Ray cluster (default: $RAY_ADDRESS, or one of its own)"
+    )
+    for action in parser._actions:
+        if action.dest == "resources" or "--resources.help" in action.option_strings:
+            action.help = SUPPRESS
+
+
+def manner_of(how: dict[str, Any]) -> tuple[Manner, frozenset[str]]:
+    """What the options of `add_manner` say: how cells run, and which statuses run again. Raises UsageError."""
+    resources = Resources(**how["resources"])
+    if how["address"] is not None and how["launcher"] != "ray":
+        raise UsageError("--address is for --launcher ray")
+    again = {"ok", "failed", "diverged"} if how["fresh"] else set()
+    for word in (how["retry"] or "").split(",") if how["retry"] is not None else ():
+        if word not in ("failed", "diverged"):
+            raise unknown("status", word, ("failed", "diverged"))
+        again.add(word)
+    manner = Manner(how["launcher"], how["workers"], resources, seconds_of(how["time_limit"]), how["address"])
+    return manner, frozenset(again)
+
+
+def seconds_of(text: str) -> float:
+    """'90s', '30m', '2h' or '3d' -> seconds. Raises UsageError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if not match or not float(match[1]):
+        raise UsageError(f'--time-limit: expected a time like 90s, 30m, 2h or 3d, got "{text}"')
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
 
 
 def check_output(folder: Path) -> None:

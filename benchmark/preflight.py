@@ -14,24 +14,30 @@ from models.base import SequenceModel
 from tasks.base import Split
 from tasks.language import Language
 
+QUESTION = {"task", "tokenizer", "corpus", "regime", "lags", "c_max"}  # a cell's fields, model and training apart
+FEW = 32  # inputs of which gradients are tried
 HALVES = {"bf16-mixed": torch.bfloat16, "bf16-true": torch.bfloat16, "16-mixed": torch.float16}
 
 
 def refuse_impossible(cells: Iterable[Cell]) -> None:
     """Build every task and every model, and run each model once, as long as it will have to. Raises UsageError."""
-    lengths: dict[tuple[str, ...], int] = {}
+    asked: dict[str, tuple[int, bool]] = {}  # of every question: its longest input, and whether inputs hold targets
     longest: dict[tuple[str, str], tuple[int, Cell]] = {}
+    forced: dict[str, Cell] = {}  # of every model: a cell whose inputs hold targets
     for cell in cells:
-        what = (cell.task.model_dump_json(), str(cell.tokenizer), str(cell.corpus), str(max(cell.lags)))
-        if what not in lengths:
-            lengths[what] = _length(cell)
-        model = (cell.model.model_dump_json(), cell.precision)
-        if model not in longest or lengths[what] > longest[model][0]:
-            longest[model] = lengths[what], cell
-        _refuse_lags(cell)
+        question = cell.model_dump_json(include=QUESTION) + str((cell.budget.n_val, cell.budget.n_test))
+        if question not in asked:
+            asked[question] = _length(cell), build_task(cell).spec.teacher_forced
+            _refuse_lags(cell)
+        length, holds_targets = asked[question]
+        name = cell.model.model_dump_json()
+        if length > longest.get((name, cell.precision), (0, cell))[0]:
+            longest[name, cell.precision] = length, cell
+        if holds_targets:
+            forced.setdefault(name, cell)
     for length, cell in longest.values():
         _try_model(cell, length)
-    for cell in cells:
+    for cell in forced.values():
         _refuse_cheating(cell)
 
 
@@ -100,10 +106,21 @@ def _try_model(cell: Cell, length: int) -> None:
             if cell.precision == "bf16-true":
                 model, x = model.to(half), x.to(half)
             model(x)
+        if half is not torch.float32:
+            _try_backward(model, x[:, :FEW], half, cell.precision.endswith("mixed"))
     except Exception as error:
         raise UsageError(
             f"{title(cell)}: the model cannot run on {length} inputs in precision {cell.precision}: {_said(error)}"
         ) from None
+
+
+def _try_backward(model: SequenceModel, x: torch.Tensor, half: torch.dtype, mixed: bool) -> None:
+    """A training step's gradients, on a few inputs: what can be computed in half precision may have none."""
+    model.train()
+    with torch.autocast("cpu", half, enabled=mixed):
+        y = model(x.requires_grad_())
+    if y.requires_grad:
+        y.float().square().mean().backward()
 
 
 def _said(error: Exception) -> str:
@@ -113,7 +130,7 @@ def _said(error: Exception) -> str:
 
 def _refuse_cheating(cell: Cell) -> None:
     """A model that reads ahead, where what lies ahead holds the answers."""
-    if build_task(cell).spec.teacher_forced and not build_model(cell).causal:
+    if not build_model(cell).causal:
         raise UsageError(
             f"{title(cell)}: {cell.model.name} is not causal, and the inputs of {cell.task.name} hold its targets: "
             "it would read them; choose a causal model"

@@ -12,9 +12,9 @@ from benchmark.registry import UsageError
 from leaderboard.calibration import Calibration, blocked, read_calibration
 from leaderboard.groups import group
 from leaderboard.measured import Outcome
-from leaderboard.record import Facts, Record, read_records
+from leaderboard.record import Facts, Record, collector_paused, read_records
 from leaderboard.reports.mechanism import mechanism_lines
-from leaderboard.reports.report import write_report
+from leaderboard.reports.report import write_groups
 from leaderboard.reports.tables import terminal
 from leaderboard.statistics.bits import measure_bits
 from leaderboard.statistics.curves import strength
@@ -39,10 +39,12 @@ def report(folder: str) -> int:
 def print_report(console: Console, records: list[Record], folder: Path, caption: str) -> None:
     """Write tables and plots of `records` into `folder`, print the table and say where the rest is."""
     calibration = calibration_beside(folder)
-    written = write_report(records, folder, caption, calibration)
+    with collector_paused():
+        groups = group(records)
+        written = write_groups(groups, folder, caption, calibration)
     wide = console if console.is_terminal else Console(width=200)  # a file has no edge to wrap at
     barred = blocked(calibration) if calibration else {}
-    wide.print(terminal(group(records), caption, barred))
+    wide.print(terminal(groups, caption, barred))
     for measure, reason in barred.items():
         console.print(f"{measure} is blocked: {reason}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"written to {folder}: {', '.join(path.name for path in written)}", highlight=False, soft_wrap=True)
@@ -70,6 +72,8 @@ def print_cell(console: Console, record: Record, path: Path, note: str) -> None:
         console.print(_span(record), markup=False, **plain)
     if record.facts and record.losses:
         console.print(_losses(record, record.facts))
+    for line in _trials(record):
+        console.print(line, markup=False, **plain)
     for line in mechanism_lines(*group([record])):
         console.print(line, markup=False, **plain)
     console.print(f"record: {path}", **plain)
@@ -100,6 +104,17 @@ def _span(record: Record) -> str:
     kind = "learning span" if record.cell.regime == "learn" else "retention span"
     score = "" if span.recall is None else f", recall score {span.recall:.2f}"
     return f"{kind}: {span.text(tokens=True)} in {span.unit}{score}"
+
+
+def _trials(record: Record) -> list[str]:
+    """The learning rates tried at each lag, and what their validation came to."""
+    found: dict[int | None, list[str]] = {}
+    for trial in record.trials:
+        s = "diverged" if trial.strength is None else f"s={trial.strength:.2f}"
+        found.setdefault(trial.lag, []).append(f"{trial.lr:g} {s}")
+    return [
+        f"learning rates on validation{f', lag {lag}' if lag else ''}: {', '.join(said)}" for lag, said in found.items()
+    ]
 
 
 def _losses(record: Record, facts: Facts) -> Table:

@@ -11,7 +11,7 @@ from tasks.tokenizers import Tokenizer
 
 SELECTORS = {"model": SequenceModel, "task": Task, "tokenizer": Tokenizer}
 FROM_TEXT = {"corpus", "tokenizer"}  # arguments of a task that options of their own provide
-LISTS = {"lags", "measures"}  # comma-separated
+LISTS = {"lags", "lr", "measures"}  # comma-separated
 FLAGS = {"--bisect", "--fresh", "--compile"}  # may stand without a value
 
 

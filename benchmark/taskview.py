@@ -22,25 +22,26 @@ def show(console: Console, name: str) -> None:
     found = entry("tasks", name)
     chosen = load_class(found["class_path"])
     check_kind("task", name, chosen)
+    try:
+        task = _task(chosen, found["init_args"])
+        lag = max(SHOWN_LAG, task.spec.min_lag)
+        pictures = [picture(task, lag, index, console.width) for index in range(3)]
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{name}: {error}") from None
     definition, _, _ = (inspect.getdoc(chosen) or "").partition(">>>")
     plain: Any = {"markup": False, "highlight": False, "soft_wrap": True}
     console.print(f"{name}  {found['class_path']}\n\n{definition.strip()}\n", **plain)
     for key, parameter in inspect.signature(chosen).parameters.items():
         if key not in FROM_TEXT:
             console.print(f"  --task.{key}  {found['init_args'].get(key, parameter.default)}", **plain)
-    try:
-        task = _task(chosen, found["init_args"])
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"{name}: {error}") from None
     console.print("\n" + "\n".join(sizes(task)), **plain)
     if "lags" in found:
         console.print(f"lags      {','.join(map(str, found['lags']))} unless --lags says otherwise", **plain)
     for fact in found.get("published", []):
         console.print(f"published {fact}", **plain)
-    lag = max(SHOWN_LAG, task.spec.min_lag)
-    for index in range(3):
-        console.print(f"\nexample {index + 1}, {_what_lag_is(task)} {lag}", **plain)
-        for line in picture(task, lag, index, console.width):
+    for number, lines in enumerate(pictures, 1):
+        console.print(f"\nexample {number}, {_what_lag_is(task)} {lag}", **plain)
+        for line in lines:
             console.print(line, soft_wrap=True)
 
 

@@ -1,5 +1,6 @@
 """One training: the same Lightning Trainer for every model and task."""
 
+import copy
 import logging
 import warnings
 from collections.abc import Callable
@@ -13,7 +14,10 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
+from benchmark.checkpoint import AtomicIO, Checkpoints
 from benchmark.lit_sequence import LOG_EVERY, LitSequence
+from benchmark.run_options import TrainerOptions
+from benchmark.sharding import Sharded, strategy_for
 from leaderboard.cell import Cell
 from leaderboard.protocol import SOLVED
 from models.base import SequenceModel
@@ -24,32 +28,13 @@ T = TypeVar("T")
 Progress = Callable[[str, float], None]  # what is being done, and the share of it that is done
 
 
-@dataclass(frozen=True)
-class TrainerOptions:
-    """What a user may pass through to Lightning's Trainer without changing the cell.
-
-    Attributes:
-        accelerator: cpu, gpu, … or auto
-        devices: how many devices share each batch
-        num_nodes: how many machines do
-        strategy: ddp, fsdp, … or auto
-        compile: run the model through torch.compile
-    """
-
-    accelerator: str = "auto"
-    devices: int = 1
-    num_nodes: int = 1
-    strategy: str = "auto"
-    compile: bool = False
-
-
 def _strengths(module: lightning.LightningModule) -> list[float]:
     assert isinstance(module, LitSequence)
     return module.strengths
 
 
 class KeepBest(Callback):
-    """Keep the weights of the best validation in memory, and put them back when training ends."""
+    """Keep the weights of the best validation in memory."""
 
     def __init__(self) -> None:
         self.best, self.weights = float("-inf"), {}
@@ -59,11 +44,16 @@ class KeepBest(Callback):
         strength = mean(_strengths(pl_module))
         if strength >= self.best:
             self.best = strength
-            self.weights = {name: tensor.detach().clone() for name, tensor in pl_module.state_dict().items()}
+            whole = trainer.strategy.lightning_module_state_dict()
+            self.weights = {name: tensor.detach().clone() for name, tensor in whole.items()}
 
-    def on_fit_end(self, trainer: Trainer, pl_module: lightning.LightningModule) -> None:
-        """Put the best weights back."""
-        pl_module.load_state_dict(self.weights)
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds of it."""
+        return {"best": self.best, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.best, self.weights = state_dict["best"], state_dict["weights"]
 
 
 class StopWhenSolved(Callback):
@@ -81,6 +71,14 @@ class StopWhenSolved(Callback):
         """Count."""
         self.streak = self.streak + 1 if min(_strengths(pl_module)) >= SOLVED else 0
         trainer.should_stop = trainer.should_stop or self.solved
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds of it."""
+        return {"streak": self.streak}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.streak = state_dict["streak"]
 
 
 class Report(Callback):
@@ -105,6 +103,7 @@ class Trained:
     trainer: Trainer
     sequences: int
     solved: bool
+    strength: float  # of the best validation: the mean of s over its lags
     initial: dict[str, Tensor]  # the weights before training
 
     def test(self, task: Task, feed: Feed) -> list[dict[str, Any]]:
@@ -126,23 +125,29 @@ def fit(
     loggers: list[Logger],
     options: TrainerOptions,
     progress: Progress,
+    checkpoints: Checkpoints | None = None,
 ) -> Trained:
-    """Train `model` on what `feed` hands out, within the cell's budget, and keep the best validated weights."""
+    """Train `model` on what `feed` hands out, within the cell's budget, and keep the best validated weights.
+
+    It goes on from the last of `checkpoints`, where there is one. Raises Stopped where they say so.
+    """
     budget = cell.budget
     if options.compile:
         model.compile()
     lit = LitSequence(model, task.spec, budget, suffix)
     task.serve(feed)
     lit.serve(feed)
-    stop = StopWhenSolved()
+    stop, best = StopWhenSolved(), KeepBest()
     initial = {name: tensor.detach().clone() for name, tensor in lit.state_dict().items()}
+    strategy = strategy_for(options.strategy, options.several, model)
+    whole = copy.deepcopy(lit) if isinstance(strategy, Sharded) else lit  # what was cut into parts stays so
     steps = -(-budget.sequences // budget.batch_size)
     trainer = quietly(
         Trainer,
         accelerator=options.accelerator,
         devices=options.devices,
         num_nodes=options.num_nodes,
-        strategy=options.strategy,
+        strategy=strategy,
         precision=cell.precision,
         max_steps=steps,
         gradient_clip_val=budget.clip,
@@ -151,27 +156,38 @@ def fit(
         num_sanity_val_steps=0,
         log_every_n_steps=LOG_EVERY,
         logger=loggers,
-        callbacks=[KeepBest(), Report(progress, f"lag {suffix[1:]}" if suffix else "mixed lags")]
-        + ([stop] if stop_when_solved else []),
+        callbacks=[
+            best,
+            Report(progress, f"lag {suffix[1:]}" if suffix else "mixed lags"),
+            *([stop] if stop_when_solved else []),
+            *([checkpoints] if checkpoints else []),
+        ],
+        plugins=[AtomicIO()],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    quietly(trainer.fit, lit, datamodule=task)
-    return Trained(lit, trainer, trainer.global_step * budget.batch_size, stop.solved, initial)
+    start = checkpoints.usable() if checkpoints else None
+    quietly(trainer.fit, lit, datamodule=task, ckpt_path=start, weights_only=True)
+    whole.load_state_dict(best.weights)
+    return Trained(whole, trainer, trainer.global_step * budget.batch_size, stop.solved, best.best, initial)
 
 
-def check(options: TrainerOptions, precision: str) -> None:
-    """Raise ValueError, in Lightning's words, where this machine cannot train as `options` say."""
-    hardware: Any = {**asdict(options), "precision": precision}
+def check(options: TrainerOptions, cell: Cell) -> None:
+    """Raise ValueError, mostly in Lightning's words, where this machine cannot train the cell as `options` say."""
+    hardware: Any = {**asdict(options), "precision": cell.precision}
+    hardware["strategy"] = strategy_for(options.strategy, options.several)
     del hardware["compile"]  # ours, not the Trainer's
     silent: Any = dict.fromkeys(
         ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
     )
     try:
-        quietly(Trainer, **hardware, **silent)
-    except (MisconfigurationException, ModuleNotFoundError) as error:
+        world = quietly(Trainer, **hardware, **silent).world_size
+    except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
         raise ValueError(str(error)) from None
+    if world > cell.budget.batch_size:
+        size = cell.budget.batch_size
+        raise ValueError(f"{world} devices cannot share batches of {size}: take fewer, or change --budget.batch_size")
 
 
 def quietly(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

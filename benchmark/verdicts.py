@@ -1,6 +1,7 @@
 """What `spanbench check` finds: a verdict for every clause of the contract, and what the model is."""
 
 import inspect
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class Subject:
     def __init__(self, name: str, class_path: str, chosen: type, init_args: dict[str, Any]) -> None:
         self.part = Part(name=name, class_path=class_path, init_args=init_args)
         self.chosen, self.init_args = chosen, init_args
-        self.file = Path(inspect.getfile(chosen)).resolve()
+        self.file = Path(getattr(sys.modules[chosen.__module__], "__file__", None) or class_path).resolve()
 
     def build(self, **changes: int) -> SequenceModel:
         """A fresh model, the same weights each time; torch's global generator is left as it was."""

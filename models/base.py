@@ -2,6 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,10 +14,12 @@ from models.flops import count
 class SequenceModel(nn.Module, ABC):
     """A map from sequences to sequences of the same shape, without embedding, output head or loss.
 
-    `causal` says that output t depends on inputs 0 … t alone.
+    `causal` says that output t depends on inputs 0 … t alone; `sharded`, that the model is so large that several
+    devices had better hold a part of its weights each, in training, than all of them all.
     """
 
     causal: bool = True
+    sharded: bool = False
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -30,6 +33,10 @@ class SequenceModel(nn.Module, ABC):
     def receptive_field(self, length: int) -> int | None:
         """How many of `length` inputs an output can depend on, its own included; None: all of them."""
         return None
+
+    def units(self) -> Sequence[nn.Module]:
+        """Parts that are called as modules, one after the other: sharded, they are put together one at a time."""
+        return ()
 
     def flops(self, length: int) -> int:
         """Floating-point operations of the forward pass of one sequence, as torch's own counter sees them.

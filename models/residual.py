@@ -81,6 +81,10 @@ class ResidualStack(SequenceModel):
             x = block(x)
         return x
 
+    def units(self) -> list[Block]:
+        """The blocks."""
+        return blocks_of(self)
+
     def receptive_field(self, length: int) -> int | None:
         """Each layer adds what its mixer looks back."""
         looks = [block.mixer.receptive_field(length) for block in blocks_of(self)]

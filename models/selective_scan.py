@@ -44,7 +44,7 @@ def scan_compiled(x: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor, ski
     """By the CPU kernel of models/selective_scan_kernel.py; numba is imported with the first call."""
     from models.selective_scan_kernel import scan
 
-    return scan(x, delta, a, b, c, skip)[0]
+    return scan(x, delta, a, b, c, skip.clone())[0]  # numpy fixes the storage of what it reads, which FSDP frees
 
 
 def scan_chunked(x: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor, skip: Tensor) -> Tensor:

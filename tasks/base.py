@@ -28,6 +28,7 @@ class Batch(NamedTuple):
     targets: Tensor  # (B, Q · slots) int64 classes, −100 where there is no question; or float32
     lag_tokens: Tensor  # (B,) int64, the probes' lag in input positions
     n_bytes: Tensor | None = None  # (B,) int64, where text is scored: the bytes that the targets spell
+    n_whole: Tensor | None = None  # () int64, where several ranks share a training batch: its rows, theirs included
 
 
 class Disturbed(NamedTuple):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from tasks.draws import Draws
 
@@ -36,12 +37,14 @@ class TrainBatches:
         self.task, self.feed = task, feed
 
     def __iter__(self) -> Iterator["Batch"]:
-        """This rank's slice of every global batch."""
-        index, size = 0, self.feed.batch_size
+        """This rank's slice of every global batch, from the one on that the training has come to."""
+        trainer, size = self.task.trainer, self.feed.batch_size
+        index = trainer.global_step if trainer else 0
         while True:
             rank, world = self.task.rank()
             low, high = (size * r // world for r in (rank, rank + 1))
-            yield self.task.examples(self.feed.seed, "train", self.lag(index), index * size + low, high - low)
+            batch = self.task.examples(self.feed.seed, "train", self.lag(index), index * size + low, high - low)
+            yield batch if world == 1 else batch._replace(n_whole=torch.tensor(size))
             index += 1
 
     def lag(self, index: int) -> int:

@@ -29,23 +29,31 @@ class ResetBatches:
         self.task, self.feed = task, feed
 
     def __iter__(self) -> Iterator[Batch]:
-        """This rank's slice of every global batch."""
-        index, context = 0, self.feed.train_lags[1]
+        """This rank's slice of every global batch, from the one on that the training has come to.
+
+        A batch is drawn whole, so that all ranks pad to the same length.
+        """
+        index, context = self.task.steps_done(), self.feed.train_lags[1]
         full = self.task.window(context)
         while True:
             halvings = self.halvings(index)
             rank, world = self.task.rank()
             size = self.feed.batch_size << halvings
-            low, high = (size * r // world for r in (rank, rank + 1))
             key = (self.feed.seed, SPLITS.index("train"), context, halvings)
-            length = max(1, full >> halvings)
-            yield self.task.pieces(Draws(key, index * size + low, high - low), length, "train")
+            whole = self.task.pieces(Draws(key, index * size, size), max(1, full >> halvings), "train")
+            yield whole if world == 1 else part(whole, size * rank // world, size * (rank + 1) // world)
             index += 1
 
     def halvings(self, index: int) -> int:
         """How often the windows of batch `index` are halved: 0 with probability 1/2, 1 with 1/4, …"""
         share = float(Draws((self.feed.seed, len(SPLITS)), index, 1).uniform(1)[0, 0])
         return next((n for n in range(HALVINGS) if share < 1 - 0.5 ** (n + 1)), HALVINGS)
+
+
+def part(whole: Batch, low: int, high: int) -> Batch:
+    """Rows low … high − 1 of a training batch that several ranks share."""
+    rows = [None if each is None else each[low:high] for each in whole[:4]]
+    return Batch(*rows, n_whole=torch.tensor(len(whole.inputs)))  # pyright: ignore[reportArgumentType]
 
 
 class BlockBatches:

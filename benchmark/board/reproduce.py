@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmark.board.again import allowance, cell_of, read_submitted
-from benchmark.commands import finish
+from benchmark.launch.finish import finish
+from benchmark.parsing import manner_of
 from benchmark.registry import unknown
-from benchmark.running import RunOptions
+from benchmark.run_options import RunOptions
 from leaderboard.record import Record
 from leaderboard.scores import mean_score, raw_score
 from leaderboard.suite import OfficialCell, Suite
@@ -30,8 +31,9 @@ class Reproduced:
     verdict: Verdict
 
 
-def reproduce(row: str, model: str | None = None, output: str = "runs", workers: int | None = None) -> int:
+def reproduce(row: str, model: str | None = None, output: str = "runs", **how: Any) -> int:
     """Run a submission's cells again, those of one key where `row` is ID:CELL; 1 where a cell differs."""
+    manner, again = manner_of(how)
     id, colon, key = row.partition(":")
     submitted = read_submitted(id, model)
     suite = submitted.suite
@@ -41,9 +43,8 @@ def reproduce(row: str, model: str | None = None, output: str = "runs", workers:
     cells = [cell_of(submitted, official, seed) for official in officials for seed in suite.seeds]
     console = Console(highlight=False, soft_wrap=True)
     options = RunOptions(Path(output) / "reproduce" / submitted.submission.id, "disabled", "reproduce")
-    records, _ = finish(
-        console, cells, options, workers, False, f"{submitted.submission.name}, {key or 'the whole row'}"
-    )
+    caption = f"{submitted.submission.name}, {key or 'the whole row'}"
+    records, _ = finish(console, cells, options, manner, caption, again)
     n = len(suite.seeds)
     found = [
         judged(official, submitted.records[official.key], records[n * i : n * (i + 1)], suite, len(officials))

@@ -1,6 +1,7 @@
 """`spanbench submit`: run the official cells of one model, and pack what they left."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
@@ -8,13 +9,12 @@ from rich.console import Console
 from benchmark import contract
 from benchmark.board.pack import Author, Unfit, pack
 from benchmark.cells import build_model
-from benchmark.commands import finish
 from benchmark.host import commit
+from benchmark.launch.finish import finish
 from benchmark.options import cell_parser, make_cell
-from benchmark.parsing import check_output
+from benchmark.parsing import check_output, manner_of
 from benchmark.registry import UsageError, entry
-from benchmark.running import RunOptions
-from benchmark.tracking import Mode, default_mode
+from benchmark.run_options import Mode, RunOptions, default_mode
 from leaderboard.cell import Cell
 from leaderboard.ranking.entrants import SUBMISSIONS
 from leaderboard.record import Record
@@ -35,10 +35,11 @@ def submit(
     suite: str = DEFAULT,
     output: str = "runs",
     submissions: str | None = None,
-    workers: int | None = None,
     wandb: Mode | None = None,
+    **how: Any,
 ) -> int:
-    """Train what is missing of the official cells, then write the submission; its id is printed."""
+    """Train what is missing of the official cells, then write the submission. `how`: as add_manner has it."""
+    manner, again = manner_of(how)
     kind = family or entry("models", model).get("family", "other")
     for key, value in {"name": name, "contact": contact, "link": link, "family": kind}.items():
         _refuse_unlike(key, value)
@@ -55,7 +56,7 @@ def submit(
     options = RunOptions(Path(output) / official.name, wandb or default_mode(), official.name)
     every = [cell for each in cells.values() for cell in each]
     records, code = finish(
-        console, every, options, workers, False, f"{name}: official cells, {official.title}", CORE_SECONDS
+        console, every, options, manner, f"{name}: official cells, {official.title}", again, CORE_SECONDS
     )
     by_id = {record.id: record for record in records}
     grouped = {key: [by_id[cell.id] for cell in each] for key, each in cells.items()}

@@ -26,10 +26,11 @@ from benchmark.board.again import (
     shortfall,
 )
 from benchmark.board.rescore import digests, rescored
-from benchmark.commands import finish
 from benchmark.host import describe
+from benchmark.launch.finish import finish
+from benchmark.launch.manner import Manner
 from benchmark.registry import UsageError
-from benchmark.running import RunOptions
+from benchmark.run_options import RunOptions
 from leaderboard.ranking.attestation import Attestation, Compared, write_attestation
 from leaderboard.ranking.ledger import append, read_ledger, refuse_unreadable, submission_digest
 from leaderboard.record import Record
@@ -130,7 +131,9 @@ def _rerun(
     cells = [cell_of(submitted, draw.official, draw.seed) for draw in drawn]
     name = submitted.submission.id
     options = RunOptions(output / "verify" / name, "disabled", "verify")
-    records, _ = finish(console, cells, options, workers, False, f"{name}: {len(cells)} cells with fresh seeds")
+    records, _ = finish(
+        console, cells, options, Manner(workers=workers), f"{name}: {len(cells)} cells with fresh seeds"
+    )
     compared = []
     for draw, record in zip(drawn, records, strict=True):
         own = [raw_score(draw.official, each, submitted.suite) for each in submitted.records[draw.official.key]]

@@ -53,7 +53,7 @@ def trained(lit: LitSequence) -> Trained:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    return Trained(lit, trainer, 0, False, {name: tensor.clone() for name, tensor in lit.state_dict().items()})
+    return Trained(lit, trainer, 0, False, 0.0, {name: tensor.clone() for name, tensor in lit.state_dict().items()})
 
 
 def record_of(cell: Cell, task: Task, lit: LitSequence, found: Iterable[Found]) -> Record:

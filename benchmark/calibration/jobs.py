@@ -41,7 +41,7 @@ def run(todo: Sequence[Job], reduced: bool, processes: int) -> Iterator[list[Che
         yield from map(work, todo)
         return
     spawn = multiprocessing.get_context("spawn")
-    with environment.for_workers(), ProcessPoolExecutor(processes, spawn, one_thread) as pool:
+    with environment.for_workers({}), ProcessPoolExecutor(processes, spawn, one_thread) as pool:
         yield from pool.map(work, todo)
 
 

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmark.environment import missing
-from tests.bench import attention, mamba, matrix_states, measures, state_spaces, tasks, text
+from tests.bench import attention, mamba, matrix_states, measures, report, state_spaces, tables, tasks, text
 
-ROOMS = (measures, tasks, text, attention, mamba, matrix_states, state_spaces)
+ROOMS = (measures, tables, tasks, text, attention, mamba, matrix_states, state_spaces, report)
 
 
 def main() -> None:

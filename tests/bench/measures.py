@@ -12,17 +12,14 @@ from pathlib import Path
 import torch
 
 from benchmark.cells import build_model, build_task
-from benchmark.environment import WORKER_ENVIRONMENT
 from benchmark.extras import extras, scored_contexts
 from benchmark.lit_sequence import LitSequence
 from benchmark.measures.context import block_losses
 from benchmark.measures.recall import feed_for
 from benchmark.options import cell_parser, make_cell
-from benchmark.pool import run_cells
-from benchmark.running import RunOptions
-from benchmark.training import Trained, TrainerOptions, fit
+from benchmark.run_options import TrainerOptions
+from benchmark.training import Trained, fit
 from leaderboard.cell import Cell
-from leaderboard.record import Record
 from tasks.base import Task
 from tasks.delayed_recall import DelayedRecall
 from tasks.feeds import TrainBatches
@@ -116,53 +113,6 @@ def measures_share() -> str:
     return f"{measuring:.0f} s against {20 * training:.0f} s: {measuring / (20 * training):.2f}"
 
 
-def two_workers() -> str:
-    """A corner of the quick grid on two one-thread workers, against one process of two threads."""
-    words = [
-        "--task",
-        "delayed_recall",
-        "--model.dim",
-        "32",
-        "--budget.sequences",
-        "6400",
-        "--regime",
-        "retain",
-        "--lags",
-        "2,64",
-    ]
-    cells = [cell("--model", model, *words) for model in ("lstm", "rnn", "tcn", "transformer")]
-
-    def pool() -> float:
-        with tempfile.TemporaryDirectory() as folder:
-            return clock(lambda: run_cells(cells, RunOptions(Path(folder)), 2, Silent()))
-
-    def threads() -> float:
-        code = (
-            "import sys, torch; torch.set_num_threads(2); from pathlib import Path; "
-            "from leaderboard.cell import Cell; from benchmark.running import RunOptions, run_cell; "
-            "[run_cell(Cell.model_validate_json(text), RunOptions(Path(sys.argv[1])), lambda what, share: None)"
-            " for text in sys.stdin.read().splitlines()]"
-        )
-        text = "\n".join(each.model_dump_json() for each in cells)
-        environment = {**os.environ, **WORKER_ENVIRONMENT, "OMP_NUM_THREADS": "2"}
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-c", code, folder]
-            return clock(lambda: subprocess.run(command, input=text.encode(), env=environment, check=True))
-
-    one, two = alternate(threads, pool, rounds=3)
-    return f"{one:.1f} s against {two:.1f} s: {one / two:.2f} times"
-
-
-class Silent:
-    """Watches nothing."""
-
-    def progress(self, worker: int, cell: Cell, what: str, share: float) -> None:
-        pass
-
-    def done(self, worker: int, record: Record) -> None:
-        pass
-
-
 def spanbench(*words: str, rounds: int = ROUNDS) -> str:
     """Seconds of a whole command."""
     with tempfile.TemporaryDirectory() as folder:
@@ -184,7 +134,6 @@ TOP = Path(__file__).resolve().parent.parent.parent
 BENCHES: dict[str, tuple[Callable[[], str], str]] = {
     "training step, ours / bare torch": (loop_overhead, "≤ 1.10 at 5 ms and more"),
     "all measures of a text cell / its training": (measures_share, "≤ 1.0"),
-    "two workers / two threads": (two_workers, "≥ 1.25 times"),
     "spanbench --help": (lambda: spanbench("--help"), "≤ 1 s"),
     **{
         f"default run, {model}": (

@@ -3,7 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from benchmark.running import RunOptions, run_cell
+from benchmark.launch.local import Pool
+from benchmark.launch.manner import Manner
+from benchmark.launch.queue import queue_of
+from benchmark.launch.watch import Watch
+from benchmark.run_options import RunOptions
+from benchmark.running import run_cell
 from leaderboard.cell import Budget, Cell, Part
 from leaderboard.record import Record
 
@@ -25,6 +30,12 @@ def cell(**changes: Any) -> Cell:
 
 def run(given: Cell, folder: Path, **options: Any) -> Record:
     return run_cell(given, RunOptions(folder, **options), lambda what, share: None)
+
+
+def pooled(cells: list[Cell], folder: Path, workers: int, watch: Watch, **how: Any) -> None:
+    """Run cells on a local pool."""
+    with queue_of(cells, RunOptions(folder), watch.elsewhere) as queue:
+        Pool(queue, Manner(workers=workers, **how), watch).run()
 
 
 def without_host(record: Record) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from benchmark.lit_sequence import LitSequence
 from benchmark.measures.context import block_losses
 from benchmark.measures.recall import feed_for
 from benchmark.metrics import BlockNats
-from benchmark.training import TrainerOptions, fit
+from benchmark.run_options import TrainerOptions
+from benchmark.training import fit
 from leaderboard.cell import Budget
 from models.gru import Gru
 from models.tcn import Tcn

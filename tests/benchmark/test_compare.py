@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmark import commands
 from benchmark.cells import build_task, train_bytes
 from benchmark.cli import call
 from benchmark.compare import Asked
+from benchmark.launch import missing
 from leaderboard.cell import Cell
 
 TEXT = "the old house by the sea was sold, they said; to whom and for how much (if at all) nobody knew"
@@ -91,7 +91,7 @@ def test_it_reports_and_answers_from_its_records(
     assert {Path(name).suffix for name in made} >= {".png", ".svg"}
     assert len(list((place / "runs" / "compare" / "records").glob("*.json"))) == 24
     assert "bpe-300" in capsys.readouterr().out
-    monkeypatch.setattr(commands, "run_cells", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(missing, "run_cells", lambda *_: pytest.fail("trained again"))
     assert call(command) == 0
     again = {path.name: path.read_bytes() for path in report.iterdir()}
     assert again == made

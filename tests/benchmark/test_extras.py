@@ -98,7 +98,7 @@ def test_losses_and_blocks_are_of_the_same_place(c_max: int, prose: str, tmp_pat
     assert isinstance(task, Language)
     n_bytes = blocks_of(task, given).n_bytes
     feed = feed_for(given, (64, 64), (64,))
-    trained = Trained(lit, Trainer(accelerator="cpu", logger=False, enable_progress_bar=False), 0, False, {})
+    trained = Trained(lit, Trainer(accelerator="cpu", logger=False, enable_progress_bar=False), 0, False, 0.0, {})
     found = [*block_losses(trained, task, feed, scored_contexts(given, task)), *foreign_losses(lit, task, given, [16])]
     assert max(losses.context for losses in found) == c_max
     for losses in found:

@@ -10,9 +10,10 @@ from safetensors.torch import load_file
 from benchmark import training
 from benchmark.cells import build_model, build_task
 from benchmark.lit_sequence import Diverged, LitSequence
-from benchmark.training import TrainerOptions
+from benchmark.run_options import TrainerOptions
 from leaderboard.cell import Budget
-from leaderboard.record import read_record
+from leaderboard.measured import Climbed
+from leaderboard.record import read_record, sealed
 from models.base import SequenceModel
 from models.rnn import Rnn
 from tests.benchmark.cells import TINY, cell, run, without_host
@@ -136,12 +137,20 @@ def test_an_interrupted_climb_goes_on_where_it_was(tmp_path: Path) -> None:
     whole = run(cell(), tmp_path / "whole")
     folder = tmp_path / "cut" / "cells" / whole.id
     folder.mkdir(parents=True)
-    saved = whole.curve[0].model_dump_json()
-    (folder / "outcome-2.json").write_text(saved)
+    (folder / "outcome-2.json").write_bytes(sealed(Climbed(outcome=whole.curve[0])))
     resumed = run(cell(), tmp_path / "cut")
     assert without_host(resumed) == without_host(whole)
     assert not (folder / "weights-2.safetensors").exists()  # that lag was not trained again
-    assert json.loads((folder / "outcome-4.json").read_text())["lag"] == 4
+    assert json.loads((folder / "outcome-4.json").read_text())["outcome"]["lag"] == 4
+
+
+def test_an_outcome_changed_by_hand_is_not_gone_on_from(tmp_path: Path) -> None:
+    whole = run(cell(), tmp_path / "whole")
+    path = tmp_path / "cut" / "cells" / whole.id / "outcome-2.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(sealed(Climbed(outcome=whole.curve[0])).replace(b'"solved": false', b'"solved": true'))
+    assert b'"solved": true' in path.read_bytes()
+    assert without_host(run(cell(), tmp_path / "cut")) == without_host(whole)
 
 
 def test_compile_runs_the_model_through_torchs_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

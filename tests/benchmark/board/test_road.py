@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmark import commands
 from benchmark.board import again, submit, verify
 from benchmark.board.again import allowance, draws, read_submitted
 from benchmark.board.official import freeze
 from benchmark.board.reproduce import reproduce
+from benchmark.cli import call
+from benchmark.launch import missing
 from benchmark.registry import UsageError
 from leaderboard import suite as suites
 from leaderboard.ranking.attestation import Attestation
@@ -97,7 +98,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch.setattr(suites, "SUITES", place / "suites")
     patch.setattr(submit, "SUBMISSIONS", place / "board" / "submissions")
     patch.setattr(again, "SUBMISSIONS", place / "board" / "submissions")
-    assert commands.table("tiny.yaml", "runs", 2, False, "disabled", "gru,min_gru") == 0
+    assert call(["table", "tiny.yaml", "--workers", "2", "--model", "gru,min_gru"]) == 0
     assert freeze("tiny.yaml", "gru", "runs/tiny") == 0
     yield place
     patch.undo()
@@ -174,7 +175,7 @@ def test_a_submission_is_valid_and_brings_no_place_of_this_machine(gru: Path, me
 
 
 def test_what_was_run_is_not_run_again(gru: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "run_cells", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(missing, "run_cells", lambda *_: pytest.fail("trained again"))
     before = {path.name: path.read_bytes() for path in gru.rglob("*.json")}
     assert submit.submit("gru", "GRU", "@someone", suite="tiny", wandb="disabled") == 0
     assert {path.name: path.read_bytes() for path in gru.rglob("*.json")} == before
@@ -195,7 +196,7 @@ def test_what_was_run_is_not_run_again(gru: Path, monkeypatch: pytest.MonkeyPatc
 def test_bad_input_is_refused_before_any_work(
     place: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], said: str
 ) -> None:
-    monkeypatch.setattr(commands, "run_cells", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(missing, "run_cells", lambda *_: pytest.fail("trained"))
     usual = {"model": "gru", "name": "GRU", "contact": "@someone", "suite": "tiny"}
     with pytest.raises(UsageError, match=said):
         submit.submit(**(usual | changes))  # pyright: ignore
