@@ -65,7 +65,8 @@ def run_cell(cell: Cell, options: RunOptions, progress: Progress, stop: Stop = n
             run.tracker.leave()
             raise
         status, reason = "failed", f"{said(error)}{run.last}"
-        write_atomically(folder / "error.txt", traceback.format_exc().encode())
+        if is_first_rank():
+            write_atomically(folder / "error.txt", traceback.format_exc().encode())
     record = Record(
         id=cell.id,
         cell=cell,

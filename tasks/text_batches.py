@@ -33,7 +33,8 @@ class ResetBatches:
 
         A batch is drawn whole, so that all ranks pad to the same length.
         """
-        index, context = self.task.steps_done(), self.feed.train_lags[1]
+        trainer, context = self.task.trainer, self.feed.train_lags[1]
+        index = trainer.global_step if trainer else 0
         full = self.task.window(context)
         while True:
             halvings = self.halvings(index)

@@ -9,11 +9,8 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read at its first
 MISSING = f"no CUDA device: torch {torch.__version__} sees {torch.cuda.device_count()}"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "gpu(n=1): needs so many CUDA devices")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`gpu` asks for one device, `gpu(n=2)` for two."""
     for item in items:
         wanted = item.get_closest_marker("gpu")
         if wanted is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -191,3 +192,20 @@ def test_facts_and_refusals(task: Language, corpus: Corpus) -> None:
         task.pieces(Draws((0,), 0, 1), 1_000_000, "train")
     with pytest.raises(ValueError, match="no document is long enough"):
         BlockBatches(task, feed(contexts=(9000,)), "test", 9000, 40)
+
+
+def test_ranks_share_every_batch_and_training_goes_on_from_its_step(
+    task: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows and padding are those of the whole batch, which each part knows the size of."""
+    task.serve(feed(batch_size=5))
+    whole = list(islice(task.train_dataloader(), 6))
+    parts = []
+    for rank in range(2):
+        at = SimpleNamespace(global_step=2, global_rank=rank, world_size=2)
+        monkeypatch.setattr(task, "trainer", at)
+        parts.append(list(islice(task.train_dataloader(), 4)))
+    for batch, *shared in zip(whole[2:], *parts, strict=True):
+        for name in ("inputs", "positions", "targets", "lag_tokens"):
+            assert torch.cat([getattr(each, name) for each in shared]).equal(getattr(batch, name))
+        assert [int(each.n_whole) for each in shared] == [len(batch.inputs)] * 2
