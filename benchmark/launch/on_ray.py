@@ -170,6 +170,7 @@ class Cluster:
                 continue
             if flight.begin is None:
                 flight.begin, flight.node = time.monotonic(), news.node
+                self.watch.begun(flight.number, flight.cell)
             if news.what:
                 flight.last = f" (last: {news.what}, {news.share:.0%} done)"
                 self.watch.progress(flight.number, flight.cell, news.what, news.share)

@@ -88,7 +88,7 @@ def test_four_cells_share_a_gpu_and_a_core_at_once(tmp_path: Path, nodes: Nodes)
 class Killer(OnNodes):
     """Kills a node as soon as one of its cells is in training.
 
-    Opens `early` once all cells of that node are under way again: none is to end with its last breath. Opens `late` after
+    Opens `early` once all cells of that node are under way again, for none is to end with its last breath; `late` after
     three records.
     """
 
@@ -144,14 +144,14 @@ def test_what_dies_is_tried_again_but_not_for_ever_and_what_raises_or_hangs_is_n
     cells = [special("Dies", place=str(place), often=often) for place, often in zip(places, (1, 9), strict=True)]
     cells += [special("Raises", source=FAULTY), special("Hangs", source=FAULTY, steps=15)]
     watch = OnNodes()
-    clustered(cells, tmp_path, nodes, watch, resources=Resources(cpu=0.25, gpu=0), time_limit=15.0)
+    clustered(cells, tmp_path, nodes, watch, resources=Resources(cpu=0.25, gpu=0), time_limit=10.0)
     found = {record.id: record for record in watch.records}
     once, ever, raises, hangs = (found[each.id] for each in cells)
     assert once.status == "ok"
     assert str(ever.reason).startswith("its worker process died, in the last of 2 attempts")
     assert [len(list(place.iterdir())) for place in places] == [1, 2]
     assert raises.reason == "ZeroDivisionError: on purpose"
-    assert str(hangs.reason).startswith("took longer than its time limit of 15 s (last: lag 2 s=")
+    assert str(hangs.reason).startswith("took longer than its time limit of 10 s (last: lag 2 s=")
     assert {record.id for record in read_records(tmp_path / "records")} == set(found)
 
 
