@@ -7,8 +7,8 @@ READY := .venv/.ready
 table: $(READY)  ## the quick table: six models, how far each remembers (about ten minutes on two cores)
 	.venv/bin/spanbench table quick
 
-test: $(READY)  ## the test suite
-	.venv/bin/python -m pytest
+test: $(READY)  ## the test suite, a file a core, and the branches of the engine that it covers
+	.venv/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile --cov
 
 gpu: $(READY)  ## what needs CUDA: one and several devices, NCCL, bf16, kernels, a throughput table
 	.venv/bin/python -m pytest -m gpu tests/gpu -rs -s

@@ -40,6 +40,8 @@ def expanded(table: Table, models: Sequence[str]) -> Plan:
         except UsageError as error:
             raise UsageError(f"table {table.name}, row {number}: {error}") from None
     ids = expansion.ids()
+    if not ids:
+        raise UsageError(f"table {table.name}: it has no cells")
     if len(set(ids)) < len(ids):
         raise UsageError(f"table {table.name}: two of its cells are the same")
     return Plan(

@@ -39,9 +39,12 @@ def report(folder: str) -> int:
 def print_report(console: Console, records: list[Record], folder: Path, caption: str) -> None:
     """Write tables and plots of `records` into `folder`, print the table and say where the rest is."""
     calibration = calibration_beside(folder)
-    with collector_paused():
-        groups = group(records)
-        written = write_groups(groups, folder, caption, calibration)
+    try:
+        with collector_paused():
+            groups = group(records)
+            written = write_groups(groups, folder, caption, calibration)
+    except (ValueError, OverflowError) as error:  # a record that says what cannot be
+        raise UsageError(f"{folder}: {error}") from None
     wide = console if console.is_terminal else Console(width=200)  # a file has no edge to wrap at
     barred = blocked(calibration) if calibration else {}
     wide.print(terminal(groups, caption, barred))

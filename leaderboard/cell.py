@@ -10,9 +10,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     model_validator,
 )
 
@@ -24,6 +22,9 @@ EXTRAS: dict[str, tuple[Extra, ...]] = {  # the measures that each regime can ta
     "language": ("context", "influence", "gradient"),
 }
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+LARGEST = 2**53  # of whole numbers in records: beyond it floating point and other readers of JSON round
+NonNegativeInt = Annotated[int, Field(ge=0, le=LARGEST)]
+PositiveInt = Annotated[int, Field(gt=0, le=LARGEST)]
 
 
 def _whole(value: object) -> object:

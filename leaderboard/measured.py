@@ -2,9 +2,9 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
-from leaderboard.cell import NonNegative, Strict
+from leaderboard.cell import NonNegative, NonNegativeInt, PositiveInt, Strict
 
 
 class Outcome(Strict):
@@ -115,6 +115,15 @@ class Gradient(Strict):
     documents: list[NonNegativeInt]
     curve: list[Slope]
     gates: list[list[NonNegative]] | None = None
+
+    @model_validator(mode="after")
+    def _a_figure_for_each_target(self) -> Self:
+        n = len(self.documents)
+        if any(len(each) != n for slope in self.curve for each in (slope.before, slope.after)):
+            raise ValueError(f"before and after must be as many as there are documents ({n})")
+        if any(len(row) != len(self.curve) for row in self.gates or []):
+            raise ValueError(f"gates must be as many as there are lags ({len(self.curve)})")
+        return self
 
 
 class Score(Strict):

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from leaderboard.cell import Cell, NonNegative, Strict, Whole
+from leaderboard.cell import Cell, NonNegative, NonNegativeInt, PositiveInt, Strict, Whole
 from leaderboard.measured import Audit, Blocks, Gradient, Influence, Losses, Outcome, Skipped, Trial
 
 SEAL, SEALED = b',\n "sha256": "', b'"\n}\n'  # what stands before and after a record's digest

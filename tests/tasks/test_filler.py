@@ -109,7 +109,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return prose(tmp_path_factory.mktemp("text"))
 
 
-@pytest.mark.parametrize("make", [Byte, Char, lambda: Bpe(300), lambda: Bpe(500)], ids=str)
+@pytest.mark.parametrize(
+    "make", [Byte, Char, lambda: Bpe(300), lambda: Bpe(500)], ids=["byte", "char", "bpe-300", "bpe-500"]
+)
 @pytest.mark.parametrize("pairs", [1, 4])
 def test_text_before_the_text(make: Callable[[], Tokenizer], pairs: int, corpus: Corpus) -> None:
     task = Planted(corpus, make(), pairs=pairs)

@@ -30,26 +30,38 @@ cells:
   budget.sequences: 3200
   budget.batch_size: 16
   budget.n_test: 64
+- model: rnn
+  model.dim: 8
+  task: planted
+  tokenizer: bpe-300
+  corpus: files:TEXT
+  lags: 32
+  budget.sequences: 1600
+  budget.batch_size: 16
+  budget.n_test: 32
 """
+WORDS = ["the", "sea", "was", "old", "and", "cold;", "nobody", "knew", "why", "it", "(mostly)", "sang", "to", "them"]
 ONE = "cells:\n- {model: rnn, model.dim: 8, task: delayed_recall, lags: 2, budget.sequences: 1600, budget.n_test: 32}\n"
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a table that nothing disturbed."""
-    folder = tmp_path_factory.mktemp("whole")
-    (folder / "small.yaml").write_text(TABLE)
+    folder, rng = tmp_path_factory.mktemp("whole"), random.Random(0)
+    lines = [" ".join(rng.choices(WORDS, k=12)) for _ in range(6000)]
+    (folder / "text.txt").write_text("\n".join("" if n % 20 == 0 else line for n, line in enumerate(lines)))
+    (folder / "small.yaml").write_text(TABLE.replace("TEXT", str(folder / "text.txt")))
     assert call(["table", str(folder / "small.yaml"), "--output", str(folder), "--wandb", "disabled"]) == 0
     return folder / "small"
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[str]:
-    """`spanbench table` on the table of `whole`, in a process group of its own."""
-    folder.mkdir(exist_ok=True)
-    (folder / "small.yaml").write_text(TABLE)
-    command = [sys.executable, "-m", "benchmark", "table", str(folder / "small.yaml"), "--output", str(folder), *words]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=TOP, start_new_session=True, text=True, stdout=pipe, stderr=pipe)
+def start(whole: Path, folder: Path, *words: str) -> subprocess.Popen[str]:
+    """`spanbench table` on the table of `whole`, in a process group of its own and with a cache of its own."""
+    command = [sys.executable, "-m", "benchmark", "table", str(whole.with_suffix(".yaml")), "--output", str(folder)]
+    pipe, environment = subprocess.PIPE, {**os.environ, "SPANBENCH_CACHE": str(folder / "cache")}
+    return subprocess.Popen(
+        [*command, *words], cwd=TOP, env=environment, start_new_session=True, text=True, stdout=pipe, stderr=pipe
+    )
 
 
 def records(folder: Path) -> dict[str, Record]:
@@ -86,21 +98,20 @@ def test_killed_at_a_random_moment_it_ends_the_same(number: int, whole: Path, tm
     """Whoever is killed and whenever: the same command completes, finished cells are left alone, records are equal."""
     rng = random.Random(number)
     whom = ("both", "parent", "worker")[number % 3]
-    process = start(tmp_path)
-    wait_for(lambda: (tmp_path / "small" / "cells").exists(), process)
+    process = start(whole, tmp_path)
     try:
-        process.wait(timeout=rng.uniform(0, 12))
+        process.wait(timeout=rng.uniform(2, 22))  # before its tokenizer is made, or after the first cells are done
     except subprocess.TimeoutExpired:
         kill(process, whom)
     if whom == "worker":
         process.wait(timeout=120)  # it records the cells whose workers were killed, and goes on
     process.communicate()
     done = records(tmp_path) if (tmp_path / "small" / "records").exists() else {}
-    again = start(tmp_path, "--retry", "failed")
+    again = start(whole, tmp_path, "--retry", "failed")
     out, err = again.communicate(timeout=300)
     assert again.returncode == 0, out + err
     finished = {key: record for key, record in done.items() if record.status == "ok"}
-    assert f"4 cells, {len(finished)} done before" in out
+    assert f"5 cells, {len(finished)} done before" in out
     after = records(tmp_path)
     assert equal(after, whole)
     assert all(after[key] == record for key, record in finished.items())
@@ -112,7 +123,7 @@ def test_killed_at_a_random_moment_it_ends_the_same(number: int, whole: Path, tm
 
 def test_two_tables_on_one_folder_share_the_cells(whole: Path, tmp_path: Path) -> None:
     """Both end with the whole table, and no cell was trained twice."""
-    processes = [start(tmp_path, "--workers", "1") for _ in range(2)]
+    processes = [start(whole, tmp_path, "--workers", "1") for _ in range(2)]
     said = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     assert equal(records(tmp_path), whole)
@@ -120,8 +131,8 @@ def test_two_tables_on_one_folder_share_the_cells(whole: Path, tmp_path: Path) -
         line for out, _ in said for line in out.splitlines() if line.startswith("[") and "by another" not in line
     ]
     others = [line for out, _ in said for line in out.splitlines() if "by another spanbench" in line]
-    assert len(trained) == 4
-    assert len(others) == 4 or sum("done before" in out for out, _ in said) == 2
+    assert len(trained) == 5
+    assert len(others) == 5 or sum("done before" in out for out, _ in said) == 2
     assert all("rnn" in out and "gru" in out for out, _ in said)
 
 
@@ -228,7 +239,7 @@ def test_wrong_ways_to_run_are_one_line(
 
 
 def test_an_interrupt_saves_what_is_in_training_and_says_how_to_go_on(whole: Path, tmp_path: Path) -> None:
-    process = start(tmp_path)
+    process = start(whole, tmp_path)
     wait_for(lambda: len(list((tmp_path / "small" / "cells").glob("*/metrics*"))) >= 2, process)
     begin = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the parent and its workers
@@ -236,18 +247,18 @@ def test_an_interrupt_saves_what_is_in_training_and_says_how_to_go_on(whole: Pat
     assert time.monotonic() - begin < 15  # 5 s, on a machine that has nothing else to do
     assert process.returncode == 1
     assert "saving what is in training" in out
-    assert "of 4 cells are done, and the same command goes on from here" in err
+    assert "of 5 cells are done, and the same command goes on from here" in err
     assert "Traceback" not in out + err
     saved = list((tmp_path / "small" / "cells").glob("*/training*.ckpt"))
     assert saved or records(tmp_path)
-    again = start(tmp_path)
+    again = start(whole, tmp_path)
     out, err = again.communicate(timeout=300)
     assert again.returncode == 0, out + err
     assert equal(records(tmp_path), whole)
 
 
-def test_a_second_interrupt_stops_at_once(tmp_path: Path) -> None:
-    process = start(tmp_path)
+def test_a_second_interrupt_stops_at_once(whole: Path, tmp_path: Path) -> None:
+    process = start(whole, tmp_path)
     wait_for(lambda: list((tmp_path / "small" / "cells").glob("*/metrics*")), process)
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.05)
@@ -283,16 +294,16 @@ def test_a_full_disk_is_one_line_and_earlier_records_are_intact(mounted: Path, w
         write_record(mounted / "small" / "records", record)
     room = os.statvfs(mounted)
     (mounted / "ballast").write_bytes(bytes(room.f_bavail * room.f_frsize - 24_576))
-    process = start(mounted.parent, "--output", str(mounted))
+    process = start(whole, mounted)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1, out + err
     assert err.count("\n") == 1, err
     assert "No space left on device: " in err
-    assert "of 4 cells are done, and the same command goes on from here" in err
+    assert "of 5 cells are done, and the same command goes on from here" in err
     assert {record.id for record in earlier} <= {record.id for record in read_records(mounted / "small" / "records")}
     assert all(record.status == "ok" for record in read_records(mounted / "small" / "records"))
     (mounted / "ballast").unlink()
-    process = start(mounted.parent, "--output", str(mounted))
+    process = start(whole, mounted)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, out + err
     assert equal(records(mounted), whole)
