@@ -71,7 +71,13 @@ def add_manner(parser: ArgumentParser) -> None:
 
 
 def manner_of(how: dict[str, Any]) -> tuple[Manner, frozenset[str]]:
-    """What the options of `add_manner` say: how cells run, and which statuses run again. Raises UsageError."""
+    """What the options of `add_manner` say: how cells run, and which statuses run again. Raises UsageError.
+
+    Those that are left out have their defaults.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    add_manner(parser)
+    how = parser.get_defaults().as_dict() | how
     resources = Resources(**how["resources"])
     if how["address"] is not None and how["launcher"] != "ray":
         raise UsageError("--address is for --launcher ray")

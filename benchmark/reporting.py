@@ -21,6 +21,7 @@ from leaderboard.statistics.curves import strength
 from leaderboard.statistics.spans import measure_span
 
 
+@collector_paused()  # to its end, when nothing is left to search
 def report(folder: str) -> int:
     """Write and print the report of a folder's records."""
     place = Path(folder)

@@ -137,10 +137,12 @@ def read_records(folder: Path) -> list[Record]:
     """
     alike: dict[str, list[tuple[Path, Record, bool]]] = {}
     with collector_paused():
-        for path in sorted(folder.glob("*.json")):
+        for path in sorted(folder.glob("*.json"), key=str):
             record, is_whole = _parsed(path)
             seeds = alike.setdefault(record.cell.model_dump_json(exclude={"seed"}), [])
-            seeds.append((path, _sharing(record, seeds[0][1]) if seeds else record, is_whole))
+            if seeds:
+                _share(record, seeds[0][1])
+            seeds.append((path, record, is_whole))
     for seeds in alike.values():
         ids = seeds[0][1].cell.ids(record.cell.seed for _, record, _ in seeds)
         for (path, record, is_whole), id_ in zip(seeds, ids, strict=True):
@@ -168,14 +170,13 @@ def _check(path: Path, record: Record, is_whole: bool, cell_id: str) -> None:
         raise ValueError(f"{path}: not a record: its sha256 is not that of its contents: it was changed or cut")
 
 
-def _sharing(record: Record, other: Record) -> Record:
-    """The record with as much of `other`, another seed of its cell, as is the same."""
-    host = record.host
-    if host.versions == other.host.versions:
-        host = host.model_copy(update={"versions": other.host.versions})
-    same = {name: getattr(other, name) for name in ("facts", "blocks") if getattr(record, name) == getattr(other, name)}
-    cell = other.cell.model_copy(update={"seed": record.cell.seed})
-    return record.model_copy(update={"cell": cell, "host": host, **same})
+def _share(record: Record, other: Record) -> None:
+    """Let a record just read hold as much of `other`, another seed of its cell, as is the same."""
+    own, cell, host = vars(record), vars(record.cell), vars(record.host)  # frozen models: nobody else has seen it yet
+    cell |= {name: value for name, value in vars(other.cell).items() if name != "seed"}
+    if record.host.versions == other.host.versions:
+        host["versions"] = other.host.versions
+    own |= {name: getattr(other, name) for name in ("facts", "blocks") if own[name] == getattr(other, name)}
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from leaderboard.groups import Group
 from leaderboard.reports.tables import ranked
 
-PANELS, LINES = 12, 30  # of a figure: panels, and models in each of them
+PANELS, LINES = 12, 12  # of a figure: panels, and models in each of them
 
 
 def drawn(panels: Mapping[str, Sequence[Group]]) -> dict[str, list[Group]]:

@@ -11,7 +11,7 @@ from rich.text import Text
 from leaderboard.groups import Group, Measure
 from leaderboard.statistics.bits import Bits, same_blocks
 from leaderboard.statistics.curves import finished
-from leaderboard.statistics.spans import failures, seed_recall
+from leaderboard.statistics.spans import failures
 from leaderboard.statistics.ties import tied_with_best
 
 Row = list[str]  # the model, then its cells
@@ -71,11 +71,15 @@ def _header(measure: Measure, members: Sequence[Group]) -> str:
     return f"{measure.label}, {'bytes' if 'bytes' in units else 'steps'}"
 
 
+def _ranking(groups: Sequence[Group], blocked: Mapping[str, str]) -> dict[str, str]:
+    """The recall score by model, best first."""
+    shown = {m: f"{score:.3f}" if recalled(groups) else "–" for m, score in ranked(groups)}
+    return dict.fromkeys(shown, "blocked") if "recall" in blocked else shown
+
+
 def columns(groups: Sequence[Group], blocked: Mapping[str, str]) -> list[tuple[str, dict[str, str]]]:
     """Every column but the model's: its header, and its cell by model. A failed calibration blocks its own."""
-    bits, found = bits_of(groups), []
-    ranking = [(m, f"{score:.3f}" if recalled(groups) else "–") for m, score in ranked(groups)]
-    found.append(("recall", dict(ranking) if "recall" not in blocked else dict.fromkeys(dict(ranking), "blocked")))
+    bits, found = bits_of(groups), [("recall", _ranking(groups, blocked))]
     for measure, members in by_measure(groups).items():
         spans = {g.model: g.span.text(tokens=coarse(g)) for g in members if g.has_span}
         if measure.is_language:
@@ -89,7 +93,12 @@ def columns(groups: Sequence[Group], blocked: Mapping[str, str]) -> list[tuple[s
 
 def span_table(groups: Sequence[Group], blocked: Mapping[str, str]) -> tuple[Row, list[Row]]:
     """The header, and a row for each model, best first; where recall is blocked nobody is ranked."""
-    found = columns(groups, blocked)
+    return _rows(groups, blocked, columns(groups, blocked))
+
+
+def _rows(
+    groups: Sequence[Group], blocked: Mapping[str, str], found: Sequence[tuple[str, dict[str, str]]]
+) -> tuple[Row, list[Row]]:
     models = [m for m, _ in ranked(groups)] if "recall" not in blocked else sorted({g.model for g in groups})
     return ["model", *(name for name, _ in found)], [[m, *(cells.get(m, "–") for _, cells in found)] for m in models]
 
@@ -98,8 +107,8 @@ def tied_first(groups: Sequence[Group]) -> str:
     """Who is not told apart from the best in recall: seeds paired, each its score averaged over measures, Holm."""
     count, scores = max(1, len(measures_of(recalled(groups)))), defaultdict[str, dict[int, list[float]]](dict)
     for g in recalled(groups):
-        for r in finished(g.records):
-            scores[g.model].setdefault(r.cell.seed, []).append(seed_recall(r))
+        for r, score in zip(finished(g.records), g.span.recall_seeds, strict=True):
+            scores[g.model].setdefault(r.cell.seed, []).append(score)
     whole = {m: {s: fmean(all_) for s, all_ in seeds.items() if len(all_) == count} for m, seeds in scores.items()}
     whole = {m: seeds for m, seeds in whole.items() if seeds}
     if len(whole) < 2:
@@ -169,9 +178,12 @@ def escaped(name: str) -> str:
 
 def terminal(groups: Sequence[Group], title: str, blocked: Mapping[str, str]) -> Table:
     """The spans for a terminal: of many measures the ranking alone, of many models the first of it."""
-    header, rows = span_table(groups, blocked)
-    caption, n_models, n_measures = tested(groups), len(rows), len(measures_of(groups))
-    if len(header) > COLUMNS or n_models > ROWS:
+    n_measures = len(measures_of(groups))
+    wide = n_measures + 2 > COLUMNS  # a column each, the model's and the ranking
+    found = [("recall", _ranking(groups, blocked))] if wide else columns(groups, blocked)
+    header, rows = _rows(groups, blocked, found)
+    caption, n_models = tested(groups), len(rows)
+    if wide or len(header) > COLUMNS or n_models > ROWS:
         header = header if len(header) <= COLUMNS else header[:2]
         rows = [row[: len(header)] for row in rows[:ROWS]]
         caption = f"{len(rows)} of {n_models} models, {len(groups)} cells of {n_measures} measures: see table.md"

@@ -61,18 +61,16 @@ def kept_blocks(records: Iterable[Record]) -> Mask:
     Raises ValueError where they are not the same.
     """
     ok = finished(list(records))
-    kept = [
-        np.array([nats is not None for nats in losses.nats], dtype=bool)
-        for record in ok
-        for losses in [losses_of(record), *record.losses]
-        if not losses.foreign
-    ]
+    own = [losses for record in ok for losses in (losses_of(record), *record.losses) if not losses.foreign]
     strangers = [record.id for record in ok if record.blocks != ok[0].blocks]
     if strangers:
         raise ValueError(
             f"records {ok[0].id} and {strangers[0]} have different target blocks: their bits do not compare"
         )
-    return np.all(kept, axis=0) if kept else np.zeros(0, dtype=bool)
+    kept = np.ones(len(own[0].nats) if own else 0, dtype=bool)
+    for nats in (losses.nats for losses in own if None in losses.nats):
+        kept &= [each is not None for each in nats]
+    return kept
 
 
 def measure_bits(records: Sequence[Record], kept: Mask | None = None, context: int | None = None) -> Bits:

@@ -52,6 +52,7 @@ class Span:
     recall: float | None = None  # mean of s over the grid, in [0, 1]
     recall_low: float | None = None
     recall_high: float | None = None
+    recall_seeds: tuple[float, ...] = ()  # the recall score of each finished seed, over its own lags
     s_first: float | None = None  # s at the shortest lag
     log2_seeds: tuple[float, ...] = ()  # log2 S, a seed each, never beyond the grid's ends
     receptive_field: int | None = None  # inputs an output can depend on; None: no bound
@@ -162,8 +163,12 @@ def _located(records: Sequence[Record], curves: Sequence[Curve]) -> Span:
 
 
 def _with_interval(span: Span, curves: Sequence[Curve]) -> Span:
-    log2_seeds = [float(log2_span(np.log2(lags), s)) for lags, s in curves]
-    least = max(step_around(np.log2(lags), at) for (lags, _), at in zip(curves, log2_seeds, strict=True)) / 2
+    grids = [np.log2(lags) for lags, _ in curves]
+    if len({lags.tobytes() for lags, _ in curves}) == 1:
+        log2_seeds = log2_span(grids[0], np.array([s for _, s in curves])).tolist()
+    else:
+        log2_seeds = [float(log2_span(grid, s)) for grid, (_, s) in zip(grids, curves, strict=True)]
+    least = max(step_around(grid, at) for grid, at in zip(grids, log2_seeds, strict=True)) / 2
     centre = float(np.mean(log2_seeds))
     half = float(t_interval(log2_seeds, least)[1]) if len(curves) > 1 else None
     at_last = np.mean([s[-1] if lags[-1] == span.last_lag else 0.0 for lags, s in curves])
@@ -205,17 +210,14 @@ def recall_scores(cell: Cell, lags: Array, s: Array) -> Array:
     return np.clip(s[:, shared], 0, 1).mean(axis=1)
 
 
-def seed_recall(record: Record) -> float:
-    """The recall score of one finished seed."""
-    lags, s = seed_curve(record)
-    return float(recall_scores(record.cell, lags, s[None])[0])
-
-
 def _with_score(span: Span, cell: Cell, curves: Sequence[Curve]) -> Span:
     """Add the recall score, s at the shortest lag and S85."""
     lags, s = in_common(curves)
     scores, s = recall_scores(cell, lags, s), np.clip(s, 0, 1)
     recall, first = float(scores.mean()), float(np.mean([own[0] for _, own in curves]))
+    whole = all(len(own) == len(lags) for own, _ in curves)
+    seeds = scores if whole else [recall_scores(cell, own, each[None])[0] for own, each in curves]
+    span = replace(span, recall_seeds=tuple(map(float, seeds)))
     if len(curves) == 1:
         return replace(span, recall=recall, s_first=first)
     half = float(t_interval(scores)[1])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from leaderboard.record import Facts, Record
 from leaderboard.statistics.curves import common_curve, log2_span, seed_curve, strength, t_interval
-from leaderboard.statistics.spans import Span, lone_span, measure_span, seed_recall
+from leaderboard.statistics.spans import Span, lone_span, measure_span
 from tests.leaderboard.synthetic_records import HALF_OCTAVES, OCTAVES, facts, logistic, record
 
 CURVES = st.lists(st.floats(0, 1), min_size=2, max_size=12)
@@ -212,9 +212,18 @@ def test_one_seed_read_in_parts_is_the_seed_read_whole() -> None:
         for scale in (0.05, 0.4, 1.0):
             one = make({lag: float(s) for lag, s in zip(grid, scale * rng.uniform(size=len(grid)), strict=True)})
             whole, bare = measure_span([one]), lone_span(one)
-            assert seed_recall(one) == whole.recall
+            assert whole.recall_seeds == (whole.recall,)
             names = ("censor", "value", "first_lag", "last_lag", "log2_seeds", "unit")
             assert [getattr(bare, name) for name in names] == [getattr(whole, name) for name in names]
+
+
+def test_each_seed_has_the_score_and_the_span_that_it_has_alone() -> None:
+    rng = np.random.default_rng(0)
+    for chosen in ([OCTAVES] * 3, [OCTAVES, OCTAVES[:4], OCTAVES[1:]], [OCTAVES, OCTAVES[:-1]]):
+        seeds = [retained(dict.fromkeys(lags, 0.0) | {lags[0]: float(rng.uniform())}, i) for i, lags in enumerate(chosen)]
+        span, alone = measure_span(seeds), [measure_span([seed]) for seed in seeds]
+        assert span.recall_seeds == tuple(each.recall for each in alone)
+        assert span.log2_seeds == pytest.approx([each.log2_seeds[0] for each in alone])
 
 
 def test_lags_in_common_are_those_that_every_seed_has() -> None:
