@@ -41,7 +41,7 @@ class LitSequence(LightningModule):
         self.head = nn.Linear(model.dim, spec.slots * spec.n_outputs)
         self.feed: Feed | None = None
         self.val_sums, self.test_sums = nn.ModuleList(), nn.ModuleList()
-        self.told = ""  # the last training loss that was looked at
+        self.latest = ""  # the last training loss that was looked at
         self.strengths: list[float] = []  # s at each validation lag, of the latest validation
         self.diverged: Diverged | None = None  # what this rank has met in an evaluation
 
@@ -108,9 +108,9 @@ class LitSequence(LightningModule):
         """Raise Diverged at a loss that is not finite, or hundreds of times that of a blind guess."""
         blind = self.spec.baseline if self.spec.metric == "mse" else math.log(max(2, self.spec.n_outputs))
         if not loss < EXPLODED * blind:
-            raise Diverged(f"training loss is {loss:.4g} at step {self.global_step}{self.told}")
+            raise Diverged(f"training loss is {loss:.4g} at step {self.global_step}{self.latest}")
         strength = f", s={sum(self.strengths) / len(self.strengths):.2f}" if self.strengths else ""
-        self.told = f" (last: {loss:.4g} at step {self.global_step}{strength})"
+        self.latest = f" (last: {loss:.4g} at step {self.global_step}{strength})"
 
     def probe(self, batch: Batch, sums: nn.Module) -> None:
         """Add a batch's probes to `sums`."""
@@ -118,7 +118,7 @@ class LitSequence(LightningModule):
         probes = self.spec.probes or batch.targets.shape[1]
         outputs = self(batch.inputs, batch.positions[:, -(probes // self.spec.slots) :])[:, -probes:]  # (B, probes, K)
         if not torch.isfinite(outputs).all():
-            raise Diverged(f"outputs are not finite at step {self.global_step}{self.told}")
+            raise Diverged(f"outputs are not finite at step {self.global_step}{self.latest}")
         sums.update(outputs, batch.targets[:, -probes:], batch)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:

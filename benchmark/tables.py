@@ -10,6 +10,7 @@ from benchmark.registry import CONFIGS, UsageError, names, read_yaml, unknown
 from leaderboard.cell import Cell
 
 KEYS = {"title", "core_seconds", "cells"}
+LONGEST = 1e12  # core seconds of a table
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,12 @@ def table_named(text: str) -> Table:
     for number, row in enumerate(data["cells"], 1):
         if not isinstance(row, dict):
             raise UsageError(f"{path}: row {number} is not a mapping of options")
-    return Table(path.stem, data.get("title", path.stem), float(data.get("core_seconds", 0)), data["cells"])
+    title, seconds = data.get("title", path.stem), data.get("core_seconds", 0)
+    if not isinstance(title, str):
+        raise UsageError(f"{path}: title: expected a text, got {str(title)[:60]}")
+    if type(seconds) not in (int, float) or not 0 <= seconds <= LONGEST:
+        raise UsageError(f"{path}: core_seconds: expected a number of seconds, got {str(seconds)[:60]}")
+    return Table(path.stem, title, float(seconds), data["cells"])
 
 
 def axes(row: dict[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -28,7 +28,6 @@ def finish(
     Raises UsageError where a cell cannot be run at all, OSError where the machine fails, KeyboardInterrupt on demand;
     what is done is kept, and the same call goes on. Where nothing is missing torch is not needed.
     """
-    check_output(options.folder)
     asked = {cell.id: cell for cell in cells}
     done = recorded(asked, options.folder, console)
     missing = {key: cell for key, cell in asked.items() if key not in done or done[key].status in again}
@@ -40,6 +39,7 @@ def finish(
         done |= {key: read(path_of(key, options.folder)) for key in missing}
         say(console, sync_hint(options))
     else:
+        check_output(options.folder)
         say(console, before)
     records = [done[key] for key in asked]
     failed = [record for record in records if record.status == "failed"]

@@ -15,6 +15,7 @@ from benchmark.launch.local import Pool
 from benchmark.launch.manner import Manner
 from benchmark.launch.queue import Queue, queue_of
 from benchmark.launch.watch import Watch
+from benchmark.parsing import check_output
 from benchmark.preflight import refuse_impossible
 from benchmark.prepare import prepare
 from benchmark.registry import UsageError
@@ -36,6 +37,7 @@ def run_missing(
     cells = list(missing.values())
     prepare(cells, console)
     refuse_impossible(cells)
+    check_output(options.folder)
     _forget(missing, options)
     expected = core_seconds / (manner.workers or os.cpu_count() or 1)
     say(console, before + (f", about {duration(expected)}" if expected else ""))

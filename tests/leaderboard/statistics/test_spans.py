@@ -220,7 +220,9 @@ def test_one_seed_read_in_parts_is_the_seed_read_whole() -> None:
 def test_each_seed_has_the_score_and_the_span_that_it_has_alone() -> None:
     rng = np.random.default_rng(0)
     for chosen in ([OCTAVES] * 3, [OCTAVES, OCTAVES[:4], OCTAVES[1:]], [OCTAVES, OCTAVES[:-1]]):
-        seeds = [retained(dict.fromkeys(lags, 0.0) | {lags[0]: float(rng.uniform())}, i) for i, lags in enumerate(chosen)]
+        seeds = [
+            retained(dict.fromkeys(lags, 0.0) | {lags[0]: float(rng.uniform())}, i) for i, lags in enumerate(chosen)
+        ]
         span, alone = measure_span(seeds), [measure_span([seed]) for seed in seeds]
         assert span.recall_seeds == tuple(each.recall for each in alone)
         assert span.log2_seeds == pytest.approx([each.log2_seeds[0] for each in alone])
