@@ -31,7 +31,7 @@ class Found:
 
     @property
     def n_done(self) -> int:
-        """How many cells have a record."""
+        """How many cells have a record, as far as is known a whole one."""
         return sum(self.done)
 
 
@@ -56,7 +56,9 @@ def _found(plan: Plan, folder: Path) -> Found:
     names = _names(folder / "records")
     done = [f"{id_}.json" in names for id_ in plan.ids]
     there = _spread([id_ for id_, is_done in zip(plan.ids, done, strict=True) if is_done], MOST)
-    return Found(done, *_read([folder / "records" / f"{id_}.json" for id_ in there]))
+    records, damaged = _read([folder / "records" / f"{id_}.json" for id_ in there])
+    broken = {path.stem for path in damaged}  # these are run again
+    return Found([was and id_ not in broken for id_, was in zip(plan.ids, done, strict=True)], records, damaged)
 
 
 def _names(folder: Path) -> set[str]:
@@ -123,7 +125,7 @@ def _measure(plan: Plan, number: int, several: bool) -> str:
 
 def _of_records(found: Found) -> Iterator[str]:
     """What is known only of records that were read."""
-    looked = len(found.read) + len(found.damaged)
+    looked = len(found.read)
     if looked < found.n_done:
         yield f"failed and diverged are counted among {looked} records of {found.n_done}, read evenly"
     for path in found.damaged:

@@ -188,6 +188,15 @@ def _c_max(task: Task, horizon: int) -> int:
     return longest
 
 
+def _rates(asked: list[float] | None) -> list[float]:
+    """The learning rates to choose from, ascending; none where there is no choice. Raises UsageError."""
+    if asked is None:
+        return []
+    if not asked or len(set(asked)) < len(asked) or min(asked) <= 0:
+        raise UsageError(f"--lr: expected distinct learning rates above 0, got {','.join(map(str, asked)) or 'none'}")
+    return sorted(asked) if len(asked) > 1 else []
+
+
 def _cell(options: dict[str, Any], places: dict[str, str]) -> Cell:
     model, task = (_part(name, options[name], places) for name in ("model", "task"))
     tokenizer = corpus = None
@@ -203,7 +212,7 @@ def _cell(options: dict[str, Any], places: dict[str, str]) -> Cell:
         if options["n_params"] is not None:
             model = fit_width(model, parse_count(options["n_params"]))
         shared = {key: options[key] for key in ("bisect", "seed", "precision", "budget")}
-        shared["lrs"] = sorted(set(options["lr"] or [])) if len(options["lr"] or []) > 1 else []
+        shared["lrs"] = _rates(options["lr"])
         if options["lr"]:
             shared["budget"] = shared["budget"] | {"lr": min(options["lr"])}
         shared["regime"] = _regime(task, options["regime"])

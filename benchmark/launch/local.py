@@ -15,10 +15,11 @@ import torch
 
 from benchmark import environment
 from benchmark.display import duration
-from benchmark.launch.manner import Manner
+from benchmark.launch.manner import Manner, Resources
 from benchmark.launch.queue import AGAIN, Queue
 from benchmark.launch.watch import Watch
 from benchmark.launch.worker import BEGINS, STOP, work
+from benchmark.registry import UsageError
 from benchmark.running import record_failure
 from leaderboard.cell import Cell
 from leaderboard.record import Record
@@ -44,6 +45,14 @@ class Worker:
         return time.monotonic() - self.begin if self.is_up else 0.0
 
 
+def refuse_too_large(resources: Resources) -> None:
+    """Raise UsageError where this machine has no room for a single cell."""
+    if resources.cpu > (cores := os.cpu_count() or 1):
+        raise UsageError(f"--resources.cpu: this machine has {cores} cores, got {resources.cpu:g}")
+    if resources.gpu and resources.gpu > (gpus := torch.cuda.device_count()):
+        raise UsageError(f"--resources.gpu: this machine has {gpus} GPUs, got {resources.gpu:g}")
+
+
 class Pool:
     """Workers that take cells from a queue until it is empty."""
 
@@ -52,7 +61,8 @@ class Pool:
         self.share = (
             (1.0 if torch.cuda.is_available() else 0.0) if manner.resources.gpu is None else manner.resources.gpu
         )
-        self.size = min(manner.workers or self._room(), len(queue.waiting))
+        room = self._room()
+        self.size = min(manner.workers or room, len(queue.waiting))
         self.team: dict[int, Worker] = {}
 
     def run(self) -> None:

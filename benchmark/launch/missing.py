@@ -11,7 +11,7 @@ from rich.console import Console
 from benchmark.display import Display, duration, title
 from benchmark.launch.claims import Claims
 from benchmark.launch.finish import path_of, say
-from benchmark.launch.local import Pool
+from benchmark.launch.local import Pool, refuse_too_large
 from benchmark.launch.manner import Manner
 from benchmark.launch.queue import Queue, queue_of
 from benchmark.launch.watch import Watch
@@ -34,6 +34,8 @@ def run_missing(
     core_seconds: float,
 ) -> None:
     """Run `missing` of the cells that were asked for; `before` says how many there were. Raises as `finish` does."""
+    if manner.launcher == "local":
+        refuse_too_large(manner.resources)
     cells = list(missing.values())
     prepare(cells, console)
     refuse_impossible(cells)

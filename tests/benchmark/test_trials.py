@@ -85,9 +85,9 @@ def test_a_tables_list_of_rates_is_a_choice_and_not_an_axis(tmp_path: Path, caps
     ("words", "said"),
     [
         (["--lr", "1e-3", "--budget.lr", "1e-3"], "--lr sets the learning rate: leave --budget.lr out"),
-        (["--lr", "0"], "greater than 0"),
+        (["--lr", "0"], "expected distinct learning rates above 0, got 0"),
         (["--lr", "1e-3,fast"], "Expected a number"),
-        (["--lr", "1e-3,1e-3"], "several that are ascending and distinct"),
+        (["--lr", "1e-3,1e-3"], "expected distinct learning rates above 0, got 0.001,0.001"),
     ],
 )
 def test_a_wrong_choice_is_one_line(words: list[str], said: str) -> None:

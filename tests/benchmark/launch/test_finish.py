@@ -58,7 +58,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(whole: Path, folder: Path, *words: str) -> subprocess.Popen[str]:
     """`spanbench table` on the table of `whole`, in a process group of its own and with a cache of its own."""
     command = [sys.executable, "-m", "benchmark", "table", str(whole.with_suffix(".yaml")), "--output", str(folder)]
-    pipe, environment = subprocess.PIPE, {**os.environ, "SPANBENCH_CACHE": str(folder / "cache")}
+    cache = (folder.parent if folder.is_mount() else folder) / "cache"  # no part of a disk that is full
+    pipe, environment = subprocess.PIPE, {**os.environ, "SPANBENCH_CACHE": str(cache)}
     return subprocess.Popen(
         [*command, *words], cwd=TOP, env=environment, start_new_session=True, text=True, stdout=pipe, stderr=pipe
     )
@@ -223,6 +224,7 @@ def test_failed_and_diverged_cells_run_again_on_demand_only(
         (["--time-limit", "0s"], "--time-limit: expected"),
         (["--resources.gpu", "-1"], "--resources.gpu must be 0 or more"),
         (["--resources.cpu", "0"], "--resources.cpu must be above 0"),
+        (["--resources.cpu", "4096"], "--resources.cpu: this machine has "),
         (["--launcher", "slurm"], "--launcher: Expected one of local, ray"),
         (["--address", "auto"], "--address is for --launcher ray"),
         (["--workers", "0"], "--workers must be at least 1"),
