@@ -19,6 +19,7 @@ from benchmark.reporting import print_cell
 from benchmark.run_options import RunOptions, default_mode
 from benchmark.running import forget, is_first_rank, run_cell
 from benchmark.training import check
+from leaderboard.cell import Cell
 
 
 def run(argv: Sequence[str]) -> int:
@@ -42,16 +43,23 @@ def run(argv: Sequence[str]) -> int:
     refuse_impossible([cell])
     check_output(options.folder)
     path = path_of(cell.id, options.folder)
-    if rest["fresh"]:
+    claims = Claims(options.folder)
+    if first and not claims.take(cell.id):
+        raise UsageError(f"another spanbench runs this very cell in {options.folder}: wait for it")
+    try:
+        return _finish(cell, options, path, rest["fresh"], console)
+    finally:
+        claims.drop_all()
+
+
+def _finish(cell: Cell, options: RunOptions, path: Path, fresh: bool, console: Console) -> int:
+    """Run a claimed cell that has no record at `path` yet, or whose record is not to count; the exit code."""
+    if fresh:
         forget(cell, options)
     if (record := recorded({cell.id: cell}, options.folder, console).get(cell.id)) and record.status != "failed":
         print_cell(console, record, path, "done before (--fresh runs it again)")
         return 0 if record.status == "ok" else 1
-    claims = Claims(options.folder)
-    if first and not claims.take(cell.id):
-        raise UsageError(f"another spanbench runs this very cell in {options.folder}: wait for it")
     with Display(console, 1) as display, stoppable() as stop:
         record = run_cell(cell, options, partial(display.progress, 0, cell), stop)
-    claims.drop_all()
     print_cell(console, record, path, sync_hint(options))
     return 0 if record.status == "ok" else 1

@@ -36,7 +36,6 @@ class Worker:
     cell: Cell | None = None
     begin: float = field(default_factory=time.monotonic)
     last: str = ""  # what was said of the cell last
-
     is_up: bool = False
 
     @property
@@ -85,9 +84,11 @@ class Pool:
         for number in range(self.size):
             worker = self.team.get(number)
             if (worker is None or worker.cell is None) and (cell := self.queue.take()):
-                worker = self.team[number] = worker or self._spawn(number)
+                if worker is None or not worker.process.is_alive():  # it may have died between two cells
+                    worker = self.team[number] = self._spawn(number)
                 worker.cell, worker.begin, worker.last = cell, time.monotonic(), ""
-                worker.pipe.send(cell)
+                with suppress(BrokenPipeError, ConnectionResetError):  # it dies just now, as will be heard
+                    worker.pipe.send(cell)
 
     def _heard(self, busy: dict[int, Worker]) -> list[int]:
         """Workers that have something to say, or have died; after a while none, so that others' cells are looked at."""
