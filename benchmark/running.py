@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
@@ -50,7 +50,8 @@ def run_cell(cell: Cell, options: RunOptions, progress: Progress, stop: Stop = n
     begin = time.monotonic()
     host.forget_peak()
     run = _Run(cell, folder, options.trainer, Tracker(cell, folder, options.wandb, options.group), progress, stop)
-    status, reason = "ok", None
+    status: Literal["ok", "diverged", "failed"] = "ok"
+    reason = None
     try:
         write_atomically(folder / "cell.json", cell.model_dump_json(indent=1).encode())
         run.tracker.start()
@@ -67,22 +68,7 @@ def run_cell(cell: Cell, options: RunOptions, progress: Progress, stop: Stop = n
         status, reason = "failed", f"{said(error)}{run.last}"
         if is_first_rank():
             write_atomically(folder / "error.txt", traceback.format_exc().encode())
-    record = Record(
-        id=cell.id,
-        cell=cell,
-        status=status,
-        reason=reason,
-        facts=run.facts,
-        curve=sorted(run.all(Outcome), key=lambda outcome: outcome.lag),
-        trials=run.trials,
-        blocks=run.blocks,
-        losses=run.all(Losses),
-        influence=next(iter(run.all(Influence)), None),
-        gradient=next(iter(run.all(Gradient)), None),
-        audit=next(iter(run.all(Audit)), None),
-        skipped=run.all(Skipped),
-        host=host.describe(time.monotonic() - begin, run.device),
-    )
+    record = run.record(status, reason, time.monotonic() - begin)
     run.tracker.finish(record)
     if is_first_rank():
         write_record(options.folder / "records", record)
@@ -148,6 +134,25 @@ class _Run:
     def all(self, kind: type[T]) -> list[T]:
         """What was found of a kind."""
         return [one for one in self.found if isinstance(one, kind)]
+
+    def record(self, status: Literal["ok", "diverged", "failed"], reason: str | None, seconds: float) -> Record:
+        """What is known of the cell, as its record."""
+        return Record(
+            id=self.cell.id,
+            cell=self.cell,
+            status=status,
+            reason=reason,
+            facts=self.facts,
+            curve=sorted(self.all(Outcome), key=lambda outcome: outcome.lag),
+            trials=self.trials,
+            blocks=self.blocks,
+            losses=self.all(Losses),
+            influence=next(iter(self.all(Influence)), None),
+            gradient=next(iter(self.all(Gradient)), None),
+            audit=next(iter(self.all(Audit)), None),
+            skipped=self.all(Skipped),
+            host=host.describe(seconds, self.device),
+        )
 
     def measure(self) -> None:
         """Train and test as the cell's regime says, outcome by outcome."""

@@ -36,7 +36,8 @@ class Worker:
     cell: Cell | None = None
     begin: float = field(default_factory=time.monotonic)
     last: str = ""  # what was said of the cell last
-    is_up: bool = False
+    is_up: bool = False  # it has begun a cell
+    has_begun: bool = False  # the one it has
 
     @property
     def seconds(self) -> float:
@@ -84,10 +85,9 @@ class Pool:
         for number in range(self.size):
             worker = self.team.get(number)
             if (worker is None or worker.cell is None) and (cell := self.queue.take()):
-                if worker is None or not worker.process.is_alive():  # it may have died between two cells
-                    worker = self.team[number] = self._spawn(number)
-                worker.cell, worker.begin, worker.last = cell, time.monotonic(), ""
-                with suppress(BrokenPipeError, ConnectionResetError):  # it dies just now, as will be heard
+                worker = self.team[number] = worker or self._spawn(number)
+                worker.cell, worker.has_begun, worker.begin, worker.last = cell, False, time.monotonic(), ""
+                with suppress(BrokenPipeError, ConnectionResetError):  # it has died, as will be heard
                     worker.pipe.send(cell)
 
     def _heard(self, busy: dict[int, Worker]) -> list[int]:
@@ -109,12 +109,16 @@ class Pool:
             message = worker.pipe.recv()
         except (EOFError, ConnectionResetError):
             worker.process.join()
+            if worker.is_up and not worker.has_begun:  # it died between two cells
+                self.queue.put_back(worker.cell)
+                del self.team[number]
+                return
             self._lost(number, f"the worker process {ending(worker.process.exitcode or 0)}{worker.last}")
             return
         if isinstance(message, OSError):
             raise message
         if message == BEGINS:
-            worker.begin, worker.is_up = time.monotonic(), True
+            worker.begin, worker.is_up, worker.has_begun = time.monotonic(), True, True
             self.watch.begun(number, worker.cell)
         elif isinstance(message, Record):
             self._done(number, message)

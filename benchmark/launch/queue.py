@@ -49,6 +49,11 @@ class Queue:
         """Its record is there."""
         self.claims.drop(cell.id)
 
+    def put_back(self, cell: Cell) -> None:
+        """It was not begun, and waits again."""
+        self.claims.drop(cell.id)
+        self.waiting.appendleft(cell)
+
 
 @contextmanager
 def queue_of(cells: Iterable[Cell], options: RunOptions, elsewhere: Callable[[Record], None]) -> Iterator[Queue]:

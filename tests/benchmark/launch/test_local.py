@@ -1,5 +1,6 @@
 """The pool of processes: faults are caused, not imagined."""
 
+import multiprocessing
 import os
 import signal
 import time
@@ -149,6 +150,21 @@ def test_workers_live_on_between_cells(tmp_path: Path) -> None:
     assert len(watch.records) == 4
     assert len(watch.seen) == 2
     assert workers() == []
+
+
+class KillerBetween(Watching):
+    """Kills the worker that has just handed its first record over."""
+
+    def done(self, worker: int, record: Record) -> None:
+        super().done(worker, record)
+        for child in multiprocessing.active_children() if len(self.records) == 1 else ():
+            child.kill()
+
+
+def test_a_worker_that_dies_between_two_cells_costs_none(tmp_path: Path) -> None:
+    watch = KillerBetween()
+    pooled([cell(seed=seed) for seed in range(3)], tmp_path, 1, watch)
+    assert [record.status for record in watch.records] == ["ok"] * 3
 
 
 def test_what_is_said_of_an_exit_code() -> None:
