@@ -38,5 +38,6 @@ def drop() -> None:
     connection = wandb_setup.singleton()._connection
     if connection is not None and connection._proc is not None:
         connection._proc._process.kill()
+        connection._proc.join()
     with suppress(Exception):  # killed, it cannot say goodbye
         limited(partial(wandb.teardown, 1))

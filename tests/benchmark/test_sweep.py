@@ -13,6 +13,7 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 from benchmark.cli import call
 from benchmark.options import cell_parser, make_cell
 from benchmark.tables import table_named
+from benchmark.wandb_process import drop
 from leaderboard.cell import Cell
 from leaderboard.record import read_records
 from tests.benchmark.cells import cell, run
@@ -115,6 +116,7 @@ def test_the_metric_is_logged_and_is_one_of_validation(tiny: Path, tmp_path: Pat
     (metric,) = {each["metric"]["name"] for each in made}
     assert metric.startswith("val/")
     record = run(cell(), tmp_path, wandb="offline")
+    drop()
     (log,) = (tmp_path / "cells" / record.id / "wandb").glob("offline-run-*/*.wandb")
     assert metric.encode() in log.read_bytes()
 
