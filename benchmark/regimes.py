@@ -2,6 +2,7 @@
 text predicted?"""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from benchmark.extras import extras, scored_contexts
@@ -41,7 +42,7 @@ def learn(cell: Cell, task: Task, train: Train, saved: Saved) -> Iterator[Outcom
             feed = feed_for(cell, (lag, lag), (lag,))
             trained = train(feed, lag)
             (outcome,) = recall_at(trained, task, feed, (lag,))
-            return outcome.model_copy(update={"sequences": trained.sequences, "solved": trained.solved})
+            return replace(outcome, sequences=trained.sequences, solved=trained.solved)
 
         return saved(lag, climb)
 

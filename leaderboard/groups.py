@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +13,8 @@ from leaderboard.cell import Cell, Corpus, Part
 from leaderboard.record import Record
 from leaderboard.statistics.bits import Mask
 from leaderboard.statistics.context import ContextCurve, context_curve, read_span
-from leaderboard.statistics.kinds import Kind, kind_of, told_in_bytes
+from leaderboard.statistics.curves import finished
+from leaderboard.statistics.kinds import Kind, Reading, context_readings, kind_of, recall_reading, told_in_bytes
 from leaderboard.statistics.spans import Span
 
 Flat = dict[str, str]
@@ -57,6 +58,13 @@ class Group:
         if self.measure.is_language:
             return told_in_bytes(read_span(self.context), self.records)
         return self.kind.span(self.records)
+
+    @cached_property
+    def readings(self) -> list[Reading]:
+        """Each finished seed's own span, by seed."""
+        if self.measure.is_language:
+            return context_readings(self.context, self.records)
+        return [recall_reading(r) for r in finished(self.records)]
 
     @cached_property
     def context(self) -> ContextCurve:
@@ -136,7 +144,7 @@ def _rows(cells: Sequence[Cell], columns: Sequence[Measure]) -> list[str]:
     names = [cell.model.name for cell in cells]
     built = [
         _part("model", cell.model)
-        | _flat("budget", cell.budget.model_dump())
+        | _flat_json("budget", cell.budget.model_dump_json())
         | {"precision": cell.precision, "lr": str(cell.lrs)}
         for cell in cells
     ]
@@ -162,7 +170,14 @@ def _told_apart(names: Sequence[str], rivals: Sequence[Any], flats: Sequence[Fla
 
 
 def _part(prefix: str, part: Part | None) -> Flat:
-    return _flat(prefix, {"class": part.class_path, "source": part.source, **part.init_args}) if part else {}
+    return _flat_json(prefix, part.model_dump_json(exclude={"name"})) if part else {}
+
+
+@lru_cache(maxsize=4096)  # many cells have few parts
+def _flat_json(prefix: str, text: str) -> Flat:
+    """A part or a budget; arguments stand beside the class they are of."""
+    found = json.loads(text)
+    return _flat(prefix, found | found.pop("init_args", {}))
 
 
 def _flat(prefix: str, value: Any) -> Flat:

@@ -1,25 +1,32 @@
 """What measures leave in a record: sums, counts and a figure for each document, never only a mean."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, model_validator
+import pydantic
+from pydantic import Field, PositiveFloat, StrictBool, model_validator
+from pydantic.dataclasses import dataclass
 
 from leaderboard.cell import NonNegative, NonNegativeInt, PositiveInt, Strict
 
+EXACT = pydantic.Strict()  # of a field: nothing is converted
 
-class Outcome(Strict):
+
+# A tenth of the memory that a model takes. It may be made of a dict, which a strict dataclass refuses; its fields are
+# strict nevertheless.
+@dataclass(slots=True, kw_only=True, config=Strict.model_config | {"strict": False})
+class Outcome:
     """One point of a recall curve: sums over `n` test examples whose source is exactly `lag` away.
 
     `total` sums 1 for a correct answer (accuracy) or the squared error (mse). `lag_tokens` sums the lag counted in
     tokens. In the learn regime `sequences` is what training took at this lag and `solved` whether it stopped early.
     """
 
-    lag: PositiveInt
-    n: PositiveInt
-    total: NonNegative
-    lag_tokens: NonNegativeInt
-    sequences: PositiveInt | None = None
-    solved: bool | None = None
+    lag: Annotated[PositiveInt, EXACT]
+    n: Annotated[PositiveInt, EXACT]
+    total: Annotated[NonNegative, EXACT]
+    lag_tokens: Annotated[NonNegativeInt, EXACT]
+    sequences: Annotated[PositiveInt, EXACT] | None = None
+    solved: StrictBool | None = None
 
 
 class Trial(Strict):

@@ -173,7 +173,7 @@ def _check(path: Path, record: Record, is_whole: bool, cell_id: str) -> None:
 def _share(record: Record, other: Record) -> None:
     """Let a record just read hold as much of `other`, another seed of its cell, as is the same."""
     own, cell, host = vars(record), vars(record.cell), vars(record.host)  # frozen models: nobody else has seen it yet
-    cell |= {name: value for name, value in vars(other.cell).items() if name != "seed"}
+    cell |= vars(other.cell) | {"seed": cell["seed"]}
     if record.host.versions == other.host.versions:
         host["versions"] = other.host.versions
     own |= {name: getattr(other, name) for name in ("facts", "blocks") if own[name] == getattr(other, name)}

@@ -70,7 +70,7 @@ def _curve(lit: LitSequence, cell: Cell, outcomes: Sequence[Outcome], dtype: tor
         sums = sums_for(lit.spec.metric)
         assert isinstance(sums, RecallSums)
         _score(lit, batches[outcome.lag], sums, dtype)
-        found.append(Outcome.model_validate(outcome.model_dump() | sums.reduced()))
+        found.append(replace(outcome, **sums.reduced()))
     return found
 
 

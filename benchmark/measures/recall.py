@@ -20,7 +20,7 @@ def feed_for(cell: Cell, train_lags: tuple[int, int], val_lags: Sequence[int]) -
 def recall_at(trained: Trained, task: Task, feed: Feed, lags: Sequence[int]) -> list[Outcome]:
     """Test `trained` once on `feed.n_test` examples at each lag."""
     sums = trained.test(task, replace(feed, test_lags=lags))
-    return [Outcome.model_validate({"lag": lag} | found) for lag, found in zip(lags, sums, strict=True)]
+    return [Outcome(lag=lag, **found) for lag, found in zip(lags, sums, strict=True)]
 
 
 def retention_curve(trained: Trained, task: Task, feed: Feed) -> list[Outcome]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from leaderboard.comparison.compared import SPANS, Comparison
 from leaderboard.groups import Group
 from leaderboard.protocol import ENOUGH, LEVEL, MANY
-from leaderboard.statistics.bits import Bits, p_value
+from leaderboard.statistics.bits import Bits
+from leaderboard.statistics.bits_difference import p_value
 from leaderboard.statistics.decomposition import Share
 from leaderboard.statistics.elasticity import Elasticity
 from leaderboard.statistics.ties import holm

@@ -8,7 +8,7 @@ import numpy as np
 
 from leaderboard.ranking.readings import Readings, questions
 from leaderboard.ranking.wording import NONE, interval, number
-from leaderboard.statistics.bits import difference
+from leaderboard.statistics.bits_difference import difference
 from leaderboard.statistics.curves import t_interval
 from leaderboard.statistics.kinds import Reading
 from leaderboard.suite import OfficialCell

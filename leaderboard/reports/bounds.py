@@ -11,7 +11,7 @@ PANELS, LINES = 12, 12  # of a figure: panels, and models in each of them
 def drawn(panels: Mapping[str, Sequence[Group]]) -> dict[str, list[Group]]:
     """Of a figure's panels the first PANELS and, of more than LINES models in them, those that recall best."""
     some = dict(list(panels.items())[:PANELS])
-    best = {model for model, _ in ranked([g for members in some.values() for g in members])[:LINES]}
+    best = {each.model for each in ranked([g for members in some.values() for g in members])[:LINES]}
     kept = {title: [g for g in members if g.model in best] for title, members in some.items()}
     return {title: members for title, members in kept.items() if members}
 

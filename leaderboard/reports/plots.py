@@ -8,6 +8,7 @@ from typing import Any, Literal
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -16,7 +17,7 @@ from leaderboard.groups import Group
 from leaderboard.record import Record
 from leaderboard.reports.bounds import drawn
 from leaderboard.reports.tables import by_measure, recalled
-from leaderboard.statistics.curves import common_curve, finished, seed_curve
+from leaderboard.statistics.curves import finished, in_common, seed_curve
 
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"]  # Okabe and Ito, less yellow
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "h"]
@@ -47,9 +48,13 @@ def looks(models: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
-    """The figure as the bytes of a file, without a date in it."""
+    """The figure as the bytes of a file, without a date in it. It is laid out the first time, for all kinds."""
     file = io.BytesIO()
     with matplotlib.rc_context(STYLE):
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine(None)
         figure.savefig(file, format=kind, dpi=200, metadata={"Date": None} if kind == "svg" else {"Software": None})
     return file.getvalue()
 
@@ -81,7 +86,8 @@ def legend(figure: Figure, handles: Sequence[Line2D], beside: bool = False) -> N
         figure.set_figwidth(figure.get_figwidth() + 2.2)
         figure.legend(handles=handles, loc="outside right center", handlelength=2.2)
         return
-    columns = max(1, min(len(handles), int(figure.get_figwidth() / 1.55)))
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    columns = max(1, min(len(handles), int(figure.get_figwidth() / max(1.55, 0.6 + 0.07 * longest))))  # inches a label
     further_lines = (len(handles) - 1) // columns
     figure.set_figheight(figure.get_figheight() + 0.2 * further_lines)
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=2.2, columnspacing=1.4)
@@ -150,12 +156,12 @@ def draw_curve(records: Sequence[Record]) -> Figure:
 def _curves(ax: Axes, records: Sequence[Record], how: dict[str, Any]) -> None:
     """The mean over the lags that every seed was tested at, and each seed as far as it went."""
     seeds = finished(records)
-    if len(seeds) > 1:
-        for record in seeds:
-            seed_lags, own = seed_curve(record)
-            ax.plot(seed_lags, np.maximum(own, LOWEST), color=how["color"], linewidth=0.6, alpha=0.35, zorder=2)
-    if seeds:
-        lags, s = common_curve(seeds)
+    curves = [seed_curve(record) for record in seeds]
+    if len(curves) > 1:
+        lines = [np.column_stack([lags, np.maximum(own, LOWEST)]) for lags, own in curves]
+        ax.add_collection(LineCollection(lines, colors=how["color"], linewidths=0.6, alpha=0.35, zorder=2))
+    if curves:
+        lags, s = in_common(curves)
         ax.plot(
             lags,
             np.maximum(s.mean(axis=0), LOWEST),

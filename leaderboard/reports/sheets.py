@@ -40,16 +40,16 @@ BITS = {  # column: attribute of Bits
 }
 
 
-def csv_text(rows: Sequence[dict[str, object]]) -> str:
-    """Rows of equal keys as CSV; numbers to 6 significant digits, None as nothing."""
+FLOATS = (float, np.floating)
 
-    def plain(value: object) -> object:
-        return f"{value:.6g}" if isinstance(value, float | np.floating) else value
+
+def csv_text(rows: Sequence[dict[str, object]]) -> str:
+    """Rows of the same keys in the same order as CSV; numbers to 6 significant digits, None as nothing."""
 
     file = io.StringIO()
-    writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: plain(value) for key, value in row.items()} for row in rows)
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(rows[0])
+    writer.writerows([f"{value:.6g}" if isinstance(value, FLOATS) else value for value in row.values()] for row in rows)
     return file.getvalue()
 
 
@@ -85,10 +85,23 @@ def costs_csv(groups: Sequence[Group]) -> str:
 
 def _cost(group: Group, record: Record) -> dict[str, object]:
     cell, host = record.cell, record.host
-    trained = sum(o.sequences or 0 for o in record.curve)
-    if cell.regime != "learn":
+    if cell.regime == "learn":
+        trained = sum(o.sequences or 0 for o in record.curve)
+    else:
         trained = cell.budget.sequences if record.status == "ok" else None
-    row: dict[str, object] = {"id": record.id, "model": group.model, "measure": group.measure.label}
-    row |= {"task": cell.task.name, "tokenizer": group.measure.tokenizer, "regime": cell.regime, "seed": cell.seed}
-    row |= {"status": record.status, "reason": record.reason, "seconds": host.seconds, "peak_bytes": host.peak_bytes}
-    return row | {"device": host.device, "sequences": trained, "finished": host.finished}
+    return {
+        "id": record.id,
+        "model": group.model,
+        "measure": group.measure.label,
+        "task": cell.task.name,
+        "tokenizer": group.measure.tokenizer,
+        "regime": cell.regime,
+        "seed": cell.seed,
+        "status": record.status,
+        "reason": record.reason,
+        "seconds": host.seconds,
+        "peak_bytes": host.peak_bytes,
+        "device": host.device,
+        "sequences": trained,
+        "finished": host.finished,
+    }

@@ -4,6 +4,7 @@ import html
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
+from typing import NamedTuple
 
 from rich.table import Table
 from rich.text import Text
@@ -26,7 +27,8 @@ training; `(1 seed)`: a point without an interval, `≥` where it would be open;
 left out of the averages; `–`: not run."""
 RANKING = """\
 Models are ranked by the recall score, the mean over lags of s = (score - chance) / (1 - chance), averaged over the \
-measures; a measure not run, or without a finished seed, counts as 0."""
+measures; a model without a finished seed in some of them comes after those that have all, `(2/3)` saying how many its \
+mean is of."""
 BITS = """\
 bits/byte: Σ nats / (ln 2 · Σ bytes) of the same target blocks for all, with a 95% interval over seeds and documents \
 (`(1 seed)`: over documents alone); blocks that some tokenizer does not keep are left out of all; `†`: fewer than 200 \
@@ -51,15 +53,29 @@ def recalled(groups: Iterable[Group]) -> list[Group]:
     return [g for g in groups if not g.measure.is_language]
 
 
-def ranked(groups: Sequence[Group]) -> list[tuple[str, float]]:
-    """Models and their recall score averaged over all measures but text to predict, best first, ties by name."""
+class Ranked(NamedTuple):
+    """A model's recall score, averaged over those measures in which a seed finished: `n` of `of`."""
+
+    model: str
+    score: float | None
+    n: int
+    of: int
+
+    def text(self) -> str:
+        """0.732; of fewer measures than there are 0.732 (2/3)."""
+        return "–" if self.score is None else f"{self.score:.3f}" + f" ({self.n}/{self.of})" * (self.n < self.of)
+
+
+def ranked(groups: Sequence[Group]) -> list[Ranked]:
+    """Models by their recall score over all measures but text to predict: most measures first, then best, then name."""
     recall = recalled(groups)
-    count = max(1, len(measures_of(recall)))
-    scores: dict[str, list[float]] = {model: [] for model in sorted({g.model for g in groups})}
+    count = len(measures_of(recall))
+    scores: dict[str, list[float]] = {model: [] for model in {g.model for g in groups}}
     for g in recall:
-        scores[g.model].append(g.span.recall or 0.0)
-    totals = {model: sum(found) / count for model, found in scores.items()}
-    return sorted(totals.items(), key=lambda item: (-round(item[1], 12), item[0]))
+        if g.span.recall is not None:
+            scores[g.model].append(g.span.recall)
+    found = [Ranked(model, fmean(own) if own else None, len(own), count) for model, own in scores.items()]
+    return sorted(found, key=lambda each: (-each.n, -round(each.score or 0.0, 12), each.model))
 
 
 def _header(measure: Measure, members: Sequence[Group]) -> str:
@@ -73,7 +89,7 @@ def _header(measure: Measure, members: Sequence[Group]) -> str:
 
 def _ranking(groups: Sequence[Group], blocked: Mapping[str, str]) -> dict[str, str]:
     """The recall score by model, best first."""
-    shown = {m: f"{score:.3f}" if recalled(groups) else "–" for m, score in ranked(groups)}
+    shown = {each.model: each.text() for each in ranked(groups)}
     return dict.fromkeys(shown, "blocked") if "recall" in blocked else shown
 
 
@@ -99,7 +115,7 @@ def span_table(groups: Sequence[Group], blocked: Mapping[str, str]) -> tuple[Row
 def _rows(
     groups: Sequence[Group], blocked: Mapping[str, str], found: Sequence[tuple[str, dict[str, str]]]
 ) -> tuple[Row, list[Row]]:
-    models = [m for m, _ in ranked(groups)] if "recall" not in blocked else sorted({g.model for g in groups})
+    models = [each.model for each in ranked(groups)] if "recall" not in blocked else sorted({g.model for g in groups})
     return ["model", *(name for name, _ in found)], [[m, *(cells.get(m, "–") for _, cells in found)] for m in models]
 
 
@@ -115,7 +131,7 @@ def tied_first(groups: Sequence[Group]) -> str:
         return ""
     tied = tied_with_best(whole)
     best = max(sorted(whole), key=lambda m: fmean(whole[m].values()))
-    others = [m for m, _ in ranked(groups) if m in tied and m != best]
+    others = [each.model for each in ranked(groups) if each.model in tied and each.model != best]
     rest = f"not told apart from it: {', '.join(others)}" if others else "told apart from all others"
     return f"Best recall: {best}; {rest} (paired by seed, Holm)."
 
@@ -134,7 +150,8 @@ def score_rows(groups: Sequence[Group]) -> list[Row]:
     """Recall scores with s at the shortest lag, a row for each model, best first."""
     measures, groups = measures_of(recalled(groups)), recalled(groups)
     cells = {(g.model, g.measure): _score(g) for g in groups}
-    return [[m, *(cells.get((m, k), "–") for k in measures)] for m, _ in ranked(groups)]
+    models = [each.model for each in ranked(groups)]
+    return [[m, *(cells.get((m, k), "–") for k in measures)] for m in models]
 
 
 def _score(group: Group) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from leaderboard.measured import Score
 from leaderboard.protocol import DECODED, LEVEL, LOSS, REACHED
@@ -74,7 +74,7 @@ def audit_verdict(records: Sequence[Record]) -> Verdict | None:
     No word below s = REACHED, nor where neither test was made. A loss counts where it is above LOSS and its lower limit
     above 0; drift is named before fragility.
     """
-    ok = [(r.audit, r.facts) for r in finished(records) if r.audit and r.facts]
+    ok = [(r.audit, r.facts) for r in finished([r for r in records if r.audit]) if r.audit and r.facts]
     if not ok:
         return None
     audits, facts = [audit for audit, _ in ok], ok[0][1]
@@ -113,7 +113,7 @@ def _loss(pairs: list[tuple[Score, Score]], facts: Facts, among: int = 1) -> Los
     both = np.array([[_s(score, facts) for score in pair] for pair in pairs])  # (S, 2, 2)
     value = float((both[:, 0, 0] - both[:, 1, 0]).mean())
     error = float(both[..., 1].sum()) ** 0.5 / len(pairs)
-    z = float(stats.norm.ppf(1 - (1 - LEVEL) / 2 / among))
+    z = float(special.ndtri(1 - (1 - LEVEL) / 2 / among))
     return Loss(value, value - z * error, pairs[0][1].at)
 
 

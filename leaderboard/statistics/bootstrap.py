@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from leaderboard.protocol import DRAWS, LEVEL
 from leaderboard.statistics.curves import Array, t_interval
@@ -51,6 +51,6 @@ def joined(drawn: Array, seeds: Array, n_documents: int) -> tuple[Array, Array]:
     mean = seeds.mean(0)
     n, quantile = max(n_documents, 2), (1 + LEVEL) / 2
     low, high = np.quantile(drawn.mean(1), [1 - quantile, quantile], axis=0)
-    wider = stats.t.ppf(quantile, n - 1) / stats.norm.ppf(quantile) * (n / (n - 1)) ** 0.5
+    wider = special.stdtrit(n - 1, quantile) / special.ndtri(quantile) * (n / (n - 1)) ** 0.5
     half = t_interval(np.moveaxis(seeds, 0, -1))[1] if len(seeds) > 1 else 0.0
     return np.hypot(wider * np.maximum(mean - low, 0), half), np.hypot(wider * np.maximum(high - mean, 0), half)

@@ -131,7 +131,7 @@ def _with_losses(curve: ContextCurve, ok: Sequence[Record], kept: Mask, judged: 
         curve,
         n_documents=len(sizes),
         bits=bits.sum(-1).mean(0) / sizes.sum(),
-        tokens=np.array([_mean_tokens(seeds) for seeds in zip(*rows, strict=True)]),
+        tokens=np.array([_mean_tokens(seeds, curve.n_dropped > 0) for seeds in zip(*rows, strict=True)]),
         reliance=tuple(_reliance(ok, context, kept) for context in _contexts(ok[0], foreign=True)),
     )
     if not having:
@@ -151,9 +151,9 @@ def _by_document(ok: Sequence[Record], rows: Sequence[Sequence[Losses]], kept: M
     return np.array([bits for bits, _ in sums]), sums[0][1]
 
 
-def _mean_tokens(seeds: Sequence[Losses]) -> float:
+def _mean_tokens(seeds: Sequence[Losses], some_missing: bool) -> float:
     """Tokens before a block, on average over the blocks scored."""
-    scored = sum(len(losses.nats) - losses.nats.count(None) for losses in seeds)
+    scored = sum(len(losses.nats) - (losses.nats.count(None) if some_missing else 0) for losses in seeds)
     return sum(losses.context_tokens for losses in seeds) / max(1, scored)
 
 
@@ -229,7 +229,8 @@ def _largest(curve: ContextCurve, gains: Array | None, epsilon: float) -> float 
     """The largest context whose gain (M,) reaches ε; 0 where none does, None without gains."""
     if gains is None:
         return None
-    return float(max((c for c, gain in zip(curve.gain_contexts, gains, strict=True) if gain >= epsilon), default=0))
+    (reached,) = np.nonzero(gains >= epsilon)
+    return float(curve.gain_contexts[reached[-1]]) if len(reached) else 0.0
 
 
 def seed_spans(curve: ContextCurve, epsilon: float = EPSILON) -> list[tuple[float, int]]:

@@ -1,6 +1,7 @@
 """Recall curves: strength by lag, and the arithmetic of spans on them. A log2 lag axis throughout."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,13 +48,16 @@ def t_interval(values: ArrayLike, least: ArrayLike = 0.0) -> tuple[Array, Array]
     return values.mean(axis=-1), np.maximum(half, least)
 
 
-def step_around(log2_lags: ArrayLike, at: float) -> float:
-    """The width in octaves of the grid's gap that holds `at`; outside the grid, of the nearest gap."""
+def step_around(log2_lags: ArrayLike, at: ArrayLike) -> float:
+    """The width in octaves of the grid's gap that holds `at`, outside the grid of the nearest; of several the widest.
+
+    A grid of one lag is taken to be an octave wide.
+    """
     x = np.asarray(log2_lags, dtype=float)
     if len(x) == 1:
         return 1.0
-    gap = min(max(int(x.searchsorted(at)) - 1, 0), len(x) - 2)
-    return float(x[gap + 1] - x[gap])
+    gaps = x.searchsorted(at).clip(1, len(x) - 1)
+    return float((x[gaps] - x[gaps - 1]).max())
 
 
 def seed_curve(record: Record) -> tuple[Array, Array]:
@@ -72,7 +76,7 @@ def seed_curve(record: Record) -> tuple[Array, Array]:
 
 def finished(records: Sequence[Record]) -> list[Record]:
     """The records that may enter an average, by seed."""
-    return sorted((r for r in records if r.status == "ok"), key=lambda r: (r.cell.seed, r.id))
+    return sorted((r for r in records if r.status == "ok"), key=attrgetter("cell.seed", "id"))
 
 
 def common_curve(records: Sequence[Record]) -> tuple[Array, Array]:
@@ -80,9 +84,14 @@ def common_curve(records: Sequence[Record]) -> tuple[Array, Array]:
     return in_common([seed_curve(r) for r in finished(records)])
 
 
+def of_one_grid(curves: Sequence[tuple[Array, Array]]) -> bool:
+    """Whether all of one or more curves have the same lags."""
+    return len({lags.tobytes() for lags, _ in curves}) == 1
+
+
 def in_common(curves: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
     """The lags (K,) that all of `curves`, lags and s of a seed each, have, and s (seeds, K) there."""
-    if curves and all(np.array_equal(lags, curves[0][0]) for lags, _ in curves):
+    if of_one_grid(curves):
         return curves[0][0], np.array([s for _, s in curves])
     points = [dict(zip(lags.tolist(), s.tolist(), strict=True)) for lags, s in curves]
     lags = sorted(set[float].intersection(*(set(c) for c in points))) if points else []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from leaderboard.protocol import ALIKE, ENOUGH
 from leaderboard.record import Record
@@ -122,7 +122,7 @@ def slope(points: Points, known: Array) -> tuple[float, float | None]:
     n = len(seeds)
     error = np.sqrt((n - 1) / n * ((np.array(without) - np.mean(without)) ** 2).sum())
     grid = 1.96 * rounding / np.sqrt(((known - known.mean()) ** 2).sum())
-    return float(value), float(np.hypot(stats.t.ppf(0.975, n - 1) * error, grid))
+    return float(value), float(np.hypot(special.stdtrit(n - 1, 0.975) * error, grid))
 
 
 def _bounds(run: Sequence[tuple[float, Span]], step: float) -> tuple[float, float]:

@@ -76,7 +76,7 @@ class Profile:
 
 def gradient_profile(records: Sequence[Record]) -> Profile | None:
     """The profile of one cell from its seeds; None where no finished one has it."""
-    ok = [(r, r.gradient) for r in finished(records) if r.gradient]
+    ok = [(r, r.gradient) for r in finished([r for r in records if r.gradient]) if r.gradient]
     curves = [{slope.lag: slope for slope in found.curve} for _, found in ok]
     common = sorted(set[int].intersection(*(set(curve) for curve in curves))) if curves else []
     if not common:

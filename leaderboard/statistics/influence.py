@@ -148,7 +148,7 @@ def _before(lags: Array) -> float:
 
 
 def _seeds(records: Sequence[Record]) -> _Seeds | None:
-    ok = [(r, r.influence) for r in finished(records) if r.influence]
+    ok = [(r, r.influence) for r in finished([r for r in records if r.influence]) if r.influence]
     moved = [{m.lag: np.array(m.amplitudes, dtype=float) for m in found.curve} for _, found in ok]
     asked = [{lag for lag, each in by_lag.items() if not np.isnan(each).all()} for by_lag in moved]
     common = sorted(set.intersection(*asked)) if asked else []
@@ -205,7 +205,7 @@ def _limits(
         return None, None
     drawn = np.log2(read(lags, resampled(seeds.sums, seeds.counts)))
     below, above = joined(drawn, found, seeds.sums.shape[1])
-    least = max(step_around(np.log2(lags), at) for at in found) / 2
+    least = step_around(np.log2(lags), found) / 2
     gap = float((_emptied(lags, seeds.influence, found) - found).mean())
     below, above = max(float(below), least), max(float(above), least, gap)
     return float(2 ** (found.mean() - below)), float(2 ** (found.mean() + above))

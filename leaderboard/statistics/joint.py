@@ -50,9 +50,9 @@ def joint_effect(groups: Sequence[Group]) -> JointEffect:
 
 
 def _read_once(kind: Kind, groups: Sequence[Group]) -> Kind:
-    """The same readings, each made once."""
-    found = {r.id: kind.reading(r) for g in groups for r in finished(g.records)}
-    return replace(kind, reading=lambda record: found[record.id])
+    """The same spans and readings, of which groups hold theirs."""
+    found = {r.id: (g.span, own) for g in groups for r, own in zip(finished(g.records), g.readings, strict=True)}
+    return replace(kind, span=lambda records: found[records[0].id][0], reading=lambda record: found[record.id][1])
 
 
 def _shares(groups: Sequence[Group], kind: Kind) -> dict[str, Share] | str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from leaderboard.record import Record
 from leaderboard.statistics.bits import Mask
-from leaderboard.statistics.context import context_curve, context_span, seed_spans
+from leaderboard.statistics.context import ContextCurve, context_curve, context_span, seed_spans
 from leaderboard.statistics.curves import seed_curve, step_around
 from leaderboard.statistics.spans import Span, lone_span, measure_span
 
@@ -32,18 +32,24 @@ class Kind:
 
 def recall_reading(record: Record) -> Reading:
     """One that reaches the grid's end, or may, is at least that; one below it at most."""
-    span = lone_span(record)
+    curve = seed_curve(record)
+    span = lone_span(record, curve)
     bound = {"above": 1, "open": 1, "below": -1, "not learned": -1}.get(span.censor, 0)
     at = float(np.log2(span.first_lag if span.value is None else span.value))
-    return Reading(at, bound, step_around(np.log2(seed_curve(record)[0]), at))
+    return Reading(at, bound, step_around(np.log2(curve[0]), at))
 
 
 def context_reading(record: Record, kept: Mask | None = None) -> Reading:
     """The largest context whose own gain reaches ε; at the last one it is at least that, where none does at most."""
-    curve = context_curve([record], kept, judged=False)
-    ((at, bound),) = seed_spans(curve)
-    log2_kappa = float(np.log2(_kappa([record]))) if curve.unit == "tokens" else 0.0
-    return Reading(at + log2_kappa, bound, step_around(np.log2(curve.gain_contexts), at))
+    (reading,) = context_readings(context_curve([record], kept, judged=False), [record])
+    return reading
+
+
+def context_readings(curve: ContextCurve, records: Sequence[Record]) -> list[Reading]:
+    """The same of each finished seed of `records`, whose curve it is, by seed."""
+    log2_kappa = float(np.log2(_kappa(records))) if curve.unit == "tokens" else 0.0
+    grid = np.log2(curve.gain_contexts)
+    return [Reading(at + log2_kappa, bound, step_around(grid, at)) for at, bound in seed_spans(curve)]
 
 
 def context_in_bytes(records: Sequence[Record], kept: Mask | None = None) -> Span:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from statistics import fmean
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from leaderboard.statistics.curves import (
     finished,
     in_common,
     log2_span,
+    of_one_grid,
     seed_curve,
     step_around,
     t_interval,
@@ -21,7 +23,6 @@ from leaderboard.statistics.curves import (
 )
 
 Censor = Literal["none", "above", "open", "below", "not learned", "failed"]
-Limits = tuple[float | None, float | None, float | None]
 Curve = tuple[Array, Array]  # one seed's lags and s
 
 
@@ -133,71 +134,73 @@ def measure_span(records: Sequence[Record]) -> Span:
         raise ValueError(f"record {records[0].id}: regime language has no span")
     ok = finished(records)
     curves = [seed_curve(r) for r in ok]
-    span = _located(records, curves)
-    return _with_tokens(_with_score(span, records[0].cell, curves), ok) if ok else span
+    found = _located(records, curves)
+    if not ok:
+        return Span(**found)
+    return _with_tokens(Span(**found, **_scored(records[0].cell, curves)), ok)
 
 
-def lone_span(record: Record) -> Span:
-    """The span of one finished seed, without score or tokens."""
-    return _located([record], [seed_curve(record)])
+def lone_span(record: Record, curve: Curve) -> Span:
+    """The span of one finished seed, whose curve is given, without score or tokens."""
+    return Span(**_located([record], [curve]))
 
 
-def _located(records: Sequence[Record], curves: Sequence[Curve]) -> Span:
+def _located(records: Sequence[Record], curves: Sequence[Curve]) -> dict[str, Any]:
     """Where a span lies, `curves` being those of the finished seeds."""
     cell = records[0].cell
     facts = next((r.facts for r in [*finished(records), *records] if r.facts), None)
     lags = [float(at) for grid, _ in curves for at in (grid[0], grid[-1])] or cell.lags
-    span = Span(
-        unit=facts.lag_unit if facts else "steps",
-        horizon=cell.horizon,
-        first_lag=int(min(lags)),
-        last_lag=int(max(lags)),
-        n_seeds=len(curves),
-        n_diverged=sum(r.status == "diverged" for r in records),
-        n_failed=sum(r.status == "failed" for r in records),
-        receptive_field=facts.receptive_field if facts else None,
-    )
-    if not curves:
-        return span
-    return replace(span, censor="none") if span.unit == "none" else _with_interval(span, curves)
-
-
-def _with_interval(span: Span, curves: Sequence[Curve]) -> Span:
-    grids = [np.log2(lags) for lags, _ in curves]
-    if len({lags.tobytes() for lags, _ in curves}) == 1:
-        log2_seeds = log2_span(grids[0], np.array([s for _, s in curves])).tolist()
-    else:
-        log2_seeds = [float(log2_span(grid, s)) for grid, (_, s) in zip(grids, curves, strict=True)]
-    least = max(step_around(grid, at) for grid, at in zip(grids, log2_seeds, strict=True)) / 2
-    centre = float(np.mean(log2_seeds))
-    half = float(t_interval(log2_seeds, least)[1]) if len(curves) > 1 else None
-    at_last = np.mean([s[-1] if lags[-1] == span.last_lag else 0.0 for lags, s in curves])
-    at_own_last = np.mean([s[-1] for _, s in curves])
-    at_first = np.mean([s[0] for _, s in curves])
-    overall = np.mean([s.mean() for _, s in curves])
-    censor: Censor = "none"
-    if at_first < TRACE and (2**centre < span.first_lag or overall < TRACE):
-        censor = "not learned"
-    elif at_last >= REACHED:
-        censor = "above"
-    elif 2**centre < span.first_lag:
-        censor = "below"
-    elif at_own_last >= TRACE:
-        censor = "open"
-    value, low, high = _limits(span, censor, centre, half)
-    return replace(span, censor=censor, value=value, low=low, high=high, log2_seeds=tuple(log2_seeds))
-
-
-def _limits(span: Span, censor: Censor, centre: float, half: float | None) -> Limits:
-    """The span and its limits; a bound where censored, an infinite limit where open."""
-    low, high = (None, None) if half is None else (2 ** (centre - half), 2 ** (centre + half))
-    bounds: dict[Censor, Limits] = {
-        "not learned": (None, None, None),
-        "above": (float(span.last_lag), float(span.last_lag), np.inf),
-        "below": (float(span.first_lag), 0.0, float(span.first_lag)),
-        "open": (2**centre, low, np.inf),
+    first, last = int(min(lags)), int(max(lags))
+    found: dict[str, Any] = {
+        "unit": facts.lag_unit if facts else "steps",
+        "horizon": cell.horizon,
+        "first_lag": first,
+        "last_lag": last,
+        "n_seeds": len(curves),
+        "n_diverged": sum(r.status == "diverged" for r in records),
+        "n_failed": sum(r.status == "failed" for r in records),
+        "receptive_field": facts.receptive_field if facts else None,
     }
-    return bounds.get(censor, (2**centre, low, high))
+    if not curves:
+        return found
+    return found | ({"censor": "none"} if found["unit"] == "none" else _interval(first, last, curves))
+
+
+def _interval(first: int, last: int, curves: Sequence[Curve]) -> dict[str, Any]:
+    """The span between the grid's ends, its limits, and whether it is a bound."""
+    if of_one_grid(curves):
+        grid = np.log2(curves[0][0])
+        log2_seeds = log2_span(grid, np.array([s for _, s in curves])).tolist()
+        step = step_around(grid, log2_seeds)
+    else:
+        grids = [np.log2(lags) for lags, _ in curves]
+        log2_seeds = [float(log2_span(grid, s)) for grid, (_, s) in zip(grids, curves, strict=True)]
+        step = max(step_around(grid, at) for grid, at in zip(grids, log2_seeds, strict=True))
+    centre = fmean(log2_seeds)
+    half = float(t_interval(log2_seeds, step / 2)[1]) if len(curves) > 1 else None
+    low, high = (None, None) if half is None else (2 ** (centre - half), 2 ** (centre + half))
+    censor = _censor(first, last, curves, centre)
+    limits = {
+        "not learned": (None, None, None),
+        "above": (float(last), float(last), np.inf),
+        "below": (float(first), 0.0, float(first)),
+        "open": (2**centre, low, np.inf),
+    }.get(censor, (2**centre, low, high))
+    return {"censor": censor, "log2_seeds": tuple(log2_seeds)} | dict(
+        zip(("value", "low", "high"), limits, strict=True)
+    )
+
+
+def _censor(first: int, last: int, curves: Sequence[Curve], centre: float) -> Censor:
+    """Whether a span of log2 `centre` is known, or only bounded by the grid's ends."""
+    at_first = fmean([s[0] for _, s in curves])
+    if at_first < TRACE and (2**centre < first or fmean([s.mean() for _, s in curves]) < TRACE):
+        return "not learned"
+    if fmean([s[-1] if lags[-1] == last else 0.0 for lags, s in curves]) >= REACHED:
+        return "above"
+    if 2**centre < first:
+        return "below"
+    return "open" if fmean([s[-1] for _, s in curves]) >= TRACE else "none"
 
 
 def recall_scores(cell: Cell, lags: Array, s: Array) -> Array:
@@ -210,27 +213,21 @@ def recall_scores(cell: Cell, lags: Array, s: Array) -> Array:
     return np.clip(s[:, shared], 0, 1).mean(axis=1)
 
 
-def _with_score(span: Span, cell: Cell, curves: Sequence[Curve]) -> Span:
-    """Add the recall score, s at the shortest lag and S85."""
+def _scored(cell: Cell, curves: Sequence[Curve]) -> dict[str, Any]:
+    """The recall score, s at the shortest lag and S85."""
     lags, s = in_common(curves)
     scores, s = recall_scores(cell, lags, s), np.clip(s, 0, 1)
-    recall, first = float(scores.mean()), float(np.mean([own[0] for _, own in curves]))
+    recall = float(scores.mean())
     whole = all(len(own) == len(lags) for own, _ in curves)
-    seeds = scores if whole else [recall_scores(cell, own, each[None])[0] for own, each in curves]
-    span = replace(span, recall_seeds=tuple(map(float, seeds)))
+    seeds = scores.tolist() if whole else [float(recall_scores(cell, own, each[None])[0]) for own, each in curves]
+    found = {"recall": recall, "recall_seeds": tuple(seeds), "s_first": fmean([float(own[0]) for _, own in curves])}
     if len(curves) == 1:
-        return replace(span, recall=recall, s_first=first)
+        return found
     half = float(t_interval(scores)[1])
     mean, margin = t_interval(s.T)
     firm = int(np.argmin([*(mean - margin >= FIRM), False]))  # how many lags, from the shortest, are firm
-    return replace(
-        span,
-        recall=recall,
-        recall_low=max(0.0, recall - half),
-        recall_high=min(1.0, recall + half),
-        s_first=first,
-        s85=int(lags[firm - 1]) if firm else None,
-    )
+    limits = {"recall_low": max(0.0, recall - half), "recall_high": min(1.0, recall + half)}
+    return found | limits | {"s85": int(lags[firm - 1]) if firm else None}
 
 
 def _with_tokens(span: Span, ok: list[Record]) -> Span:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from leaderboard.protocol import LEVEL
 
@@ -50,4 +50,4 @@ def _paired_p(a: Mapping[int, float], b: Mapping[int, float]) -> float:
     if n < 2 or not apart.any():
         return 1.0
     error = float(apart.std(ddof=1)) / n**0.5
-    return float(2 * stats.t.sf(abs(float(apart.mean())) / error, n - 1)) if error else 0.0
+    return float(2 * special.stdtr(n - 1, -abs(float(apart.mean())) / error)) if error else 0.0

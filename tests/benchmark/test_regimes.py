@@ -26,9 +26,8 @@ class Known:
         self.strength = strength
 
     def test(self, task: Any, feed: Any) -> list[dict[str, float]]:
-        return [
-            outcome(lag, self.strength(lag)).model_dump(include={"n", "total", "lag_tokens"}) for lag in feed.test_lags
-        ]
+        found = [outcome(lag, self.strength(lag)) for lag in feed.test_lags]
+        return [{"n": each.n, "total": each.total, "lag_tokens": each.lag_tokens} for each in found]
 
 
 def climb(strength: Callable[[int], float], lags: Sequence[int], bisect: bool = False) -> list[int]:

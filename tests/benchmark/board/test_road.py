@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -323,7 +324,7 @@ def test_two_scorings_are_apart_by_every_figure(place: Path) -> None:
     n_bytes = sum(suite.blocks.n_bytes[k] for k in suite.kept)
     assert again.apart(record, changed, suite) == pytest.approx(2 * abs(nats[a] - nats[b]) / np.log(2) / n_bytes)  # pyright: ignore
     recall = next(r for r in records if r.cell.regime == "retain")
-    last = recall.curve[-1].model_copy(update={"total": recall.curve[-1].total + 1})
+    last = replace(recall.curve[-1], total=recall.curve[-1].total + 1)
     changed = recall.model_copy(update={"curve": [*recall.curve[:-1], last]})
     assert recall.facts is not None
     expected = 1 / 64 / (1 - recall.facts.chance) / len(recall.curve)

@@ -14,7 +14,8 @@ from leaderboard.ranking.boards import rank
 from leaderboard.ranking.differences import span_difference
 from leaderboard.ranking.standings import standings
 from leaderboard.ranking.wording import amount, duration, interval, number, places, trainings
-from leaderboard.statistics.bits import difference, measure_bits
+from leaderboard.statistics.bits import measure_bits
+from leaderboard.statistics.bits_difference import difference
 from leaderboard.statistics.joint import joint_effect
 from leaderboard.statistics.kinds import Reading
 from leaderboard.statistics.spans import measure_span

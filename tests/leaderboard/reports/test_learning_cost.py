@@ -1,5 +1,7 @@
 """Sequences to learn a lag: middles of seeds, budgets that ran out, climbs that ended."""
 
+from dataclasses import replace
+
 from leaderboard.groups import group
 from leaderboard.record import Record
 from leaderboard.reports.learning_cost import cost_table, draw_learning_cost, learning_costs
@@ -10,8 +12,7 @@ def climbed(taken: dict[int, int | None], seed: int = 0, model: str = "gru") -> 
     """A climb that took so many sequences at each lag, None: the whole budget and not solved."""
     made = record(dict.fromkeys(taken, 1.0), seed=seed, model=part(model))
     points = [
-        point.model_copy(update={"sequences": taken[point.lag] or 1600, "solved": taken[point.lag] is not None})
-        for point in made.curve
+        replace(point, sequences=taken[point.lag] or 1600, solved=taken[point.lag] is not None) for point in made.curve
     ]
     return made.model_copy(update={"curve": points})
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,7 +110,7 @@ def test_bits_count_it_and_average_the_others(status: Status) -> None:
 def test_a_comparison_counts_it_and_averages_the_others(status: Status) -> None:
     everything = comparison(documents=40)
     lost = [r for r in everything if r.cell.seed == 2 and r.cell.model.name == "gru" and r.cell.regime != "language"]
-    perfect = [ended(r, status, curve=[o.model_copy(update={"total": float(o.n)}) for o in r.curve]) for r in lost]
+    perfect = [ended(r, status, curve=[replace(o, total=float(o.n)) for o in r.curve]) for r in lost]
     rest = [r for r in everything if r not in lost]
     found, without = compared([*rest, *perfect], "bytes"), compared(rest, "bytes")
     assert found.elasticities == without.elasticities

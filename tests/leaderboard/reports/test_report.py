@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from leaderboard.cell import Corpus
@@ -119,7 +121,21 @@ def test_costs_have_a_line_a_record() -> None:
 
 
 def test_best_models_come_first() -> None:
-    assert [model for model, _ in ranked(group(benchmark()))] == ["transformer", "gru", "lstm", "rnn"]
+    assert [each.model for each in ranked(group(benchmark()))] == ["transformer", "gru", "lstm", "rnn"]
+
+
+@pytest.mark.parametrize("status", ["failed", "diverged"])
+def test_what_did_not_finish_is_in_no_mean_and_gains_no_rank(status: str) -> None:
+    curves = {"gru": logistic(OCTAVES, 400), "rnn": logistic(OCTAVES, 20)}
+    records = [record(curves[name], model=part(name), task=part(task)) for name in curves for task in ("a", "b")]
+    cut_short = records[1].model_copy(update={"status": status, "curve": []})  # gru, b
+    lost = [records[0], cut_short, *records[2:]]
+    whole, cut = ({each.model: each for each in ranked(group(given))} for given in (records, lost))
+    assert (list(whole), list(cut)) == (["gru", "rnn"], ["rnn", "gru"])
+    assert cut["gru"].score == pytest.approx(whole["gru"].score)  # of its other measure alone
+    assert (whole["gru"].text(), cut["gru"].text()) == (f"{whole['gru'].score:.3f}", f"{whole['gru'].score:.3f} (1/2)")
+    none = ranked(group([r.model_copy(update={"status": status, "curve": []}) for r in records]))
+    assert [(each.score, each.text()) for each in none] == [(None, "–")] * 2
 
 
 def test_markdown_is_a_table_whose_names_cannot_break_it() -> None:
@@ -165,7 +181,12 @@ def test_no_granularity_plot_without_two_granularities(tmp_path: Path) -> None:
 
 
 def lines_of(figure: Figure, colour: str) -> list[np.ndarray]:
-    return [np.asarray(line.get_xydata()) for line in figure.axes[0].lines if line.get_color() == colour]
+    """Of one model: the mean's, then each seed's."""
+    ax, own = figure.axes[0], to_rgba(colour)[:3]
+    means = [np.asarray(line.get_xydata()) for line in ax.lines if to_rgba(line.get_color())[:3] == own]
+    lines = [each for each in ax.collections if isinstance(each, LineCollection)]
+    seeds = [each for each in lines if tuple(np.ravel(each.get_color())[:3]) == own]
+    return means + [np.asarray(line) for each in seeds for line in each.get_segments()]
 
 
 def test_curves_on_the_figure_are_those_of_the_records() -> None:

@@ -9,7 +9,8 @@ from leaderboard.measured import Losses
 from leaderboard.protocol import MANY
 from leaderboard.record import Record
 from leaderboard.reports.headline import headline
-from leaderboard.statistics.bits import Bits, difference, kept_blocks, measure_bits, same_blocks
+from leaderboard.statistics.bits import Bits, kept_blocks, measure_bits, same_blocks
+from leaderboard.statistics.bits_difference import difference
 from tests.leaderboard.synthetic_records import OCTAVES, language, logistic, part, record
 
 

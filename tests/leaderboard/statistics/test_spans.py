@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_a_blanked_cue_is_not_learned() -> None:
     records = []
     for seed, totals in enumerate(noise):
         given = climbed(dict.fromkeys(OCTAVES, 0.0), seed)
-        points = [point.model_copy(update={"n": 512, "total": float(totals[point.lag])}) for point in given.curve]
+        points = [replace(point, n=512, total=float(totals[point.lag])) for point in given.curve]
         records.append(given.model_copy(update={"curve": points, "facts": facts(chance=0.125)}))
     span = measure_span(records)
     assert (span.censor, span.value, span.text()) == ("not learned", None, "not learned")
@@ -211,7 +212,7 @@ def test_one_seed_read_in_parts_is_the_seed_read_whole() -> None:
     for make, grid in ((climbed, OCTAVES), (retained, HALF_OCTAVES)):
         for scale in (0.05, 0.4, 1.0):
             one = make({lag: float(s) for lag, s in zip(grid, scale * rng.uniform(size=len(grid)), strict=True)})
-            whole, bare = measure_span([one]), lone_span(one)
+            whole, bare = measure_span([one]), lone_span(one, seed_curve(one))
             assert whole.recall_seeds == (whole.recall,)
             names = ("censor", "value", "first_lag", "last_lag", "log2_seeds", "unit")
             assert [getattr(bare, name) for name in names] == [getattr(whole, name) for name in names]

@@ -12,7 +12,8 @@ from scipy import stats
 from leaderboard.comparison.compared import compared
 from leaderboard.comparison.findings import findings
 from leaderboard.record import Record
-from leaderboard.statistics.bits import Bits, difference, measure_bits, p_value
+from leaderboard.statistics.bits import Bits, measure_bits
+from leaderboard.statistics.bits_difference import difference, p_value
 from leaderboard.statistics.ties import holm, tied_with_best
 from tests.leaderboard.statistics.test_bits import scored
 from tests.leaderboard.synthetic_records import language, part

@@ -1,6 +1,7 @@
 """Attackers who put everything else right: ids, digests, claims, weights and the folder's name follow from the lie."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,9 +53,7 @@ def in_facts(**changes: Any) -> Lie:
 
 
 def in_curve(**changes: Any) -> Lie:
-    return lambda record: record.model_copy(
-        update={"curve": [each.model_copy(update=changes) for each in record.curve]}
-    )
+    return lambda record: record.model_copy(update={"curve": [replace(each, **changes) for each in record.curve]})
 
 
 def in_losses(change: Callable[[Any], dict[str, Any]]) -> Lie:

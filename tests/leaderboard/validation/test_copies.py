@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ def test_one_training_is_not_two_seeds() -> None:
 def test_squared_errors_tell_trainings_apart_and_counts_do_not() -> None:
     first, second = RECORDS[RETAIN][0], RECORDS[RETAIN][1]
     assert figures([first, second]) == frozenset()
-    errors = [each.model_copy(update={"total": 0.1 + each.lag / 3}) for each in first.curve]
+    errors = [replace(each, total=0.1 + each.lag / 3) for each in first.curve]
     same = {RETAIN: [record.model_copy(update={"curve": errors}) for record in (first, second)]}
     assert len(list(repeated(same))) == 1
     assert 1 / len(errors) > COPIED  # a single one in common is too many
