@@ -15,6 +15,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import CSVLogger
 
 from benchmark import host
+from benchmark.cli import complain
 from leaderboard.record import write_atomically
 
 EVERY = 30.0  # seconds between two checkpoints
@@ -58,16 +59,19 @@ class Checkpoints(Callback):
         self.state: dict[str, Any] = {}
 
     def usable(self) -> Path | None:
-        """The checkpoint to go on from; one that is damaged, or of other code, is removed: training starts over."""
+        """The checkpoint to go on from; one that is damaged, or of other code, is named and removed."""
         if not self.path.exists():
             return None
         try:
             found = AtomicIO().load_checkpoint(self.path, "cpu")
             origin = found["callbacks"][self.state_key]["origin"]
-        except Exception:
-            origin = None
-        if origin == _origin():
-            return self.path
+        except Exception as error:
+            fault = f"not a whole checkpoint ({type(error).__name__})"
+        else:
+            if origin == _origin():
+                return self.path
+            fault = f"a checkpoint of other code ({origin})"
+        complain(f"{self.path}: {fault}: its training starts over")
         self.path.unlink(missing_ok=True)
         return None
 

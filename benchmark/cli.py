@@ -150,6 +150,7 @@ def cli_parser(command: str) -> ArgumentParser:
         description=COMMANDS[command],
         epilog=EPILOG,
         formatter_class=PlainHelp,
+        allow_abbrev=False,
         exit_on_error=False,
     )
     parsers.OPTIONS[command](parser)

@@ -197,6 +197,7 @@ def _parser() -> ArgumentParser:
         epilog="--language.OPTION, --learn.OPTION and --retain.OPTION change an option of `spanbench run` for the "
         "cells of that regime, as in --learn.budget.sequences 32000. Records are kept: only what is missing is run.",
         formatter_class=PlainHelp,
+        allow_abbrev=False,
         exit_on_error=False,
     )
     parser.add_argument("--model", required=True, help="names, comma-separated")

@@ -19,7 +19,9 @@ def title(cell: Cell) -> str:
 
 
 def duration(seconds: float) -> str:
-    """45 s, 12 min, 3.4 h or 5.6 days."""
+    """0.2 s, 45 s, 12 min, 3.4 h or 5.6 days."""
+    if seconds < 1:
+        return f"{seconds:.1g} s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

@@ -12,7 +12,7 @@ from benchmark.registry import UsageError
 from leaderboard.calibration import Calibration, blocked, read_calibration
 from leaderboard.groups import group
 from leaderboard.measured import Outcome
-from leaderboard.record import Facts, Record, collector_paused, read_records
+from leaderboard.record import Facts, Record, collector_paused, read_record, read_records
 from leaderboard.reports.mechanism import mechanism_lines
 from leaderboard.reports.report import write_groups
 from leaderboard.reports.tables import terminal
@@ -30,11 +30,22 @@ def report(folder: str) -> int:
     try:
         records = read_records(place / "records")
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(f"{error}{_others(place / 'records')}") from None
     if not records:
         raise UsageError(f"{place / 'records'}: no record in it")
     print_report(Console(), records, place, place.resolve().name)
     return 0
+
+
+def _others(folder: Path) -> str:
+    """How many of the records are damaged, where it is more than the one that was named."""
+    n = 0
+    for path in folder.glob("*.json"):
+        try:
+            read_record(path)
+        except ValueError:
+            n += 1
+    return f" ({n} of the records are damaged)" * (n > 1)
 
 
 def print_report(console: Console, records: list[Record], folder: Path, caption: str) -> None:

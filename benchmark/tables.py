@@ -38,6 +38,8 @@ def table_path(text: str) -> Path:
     """Where the table of that name in configs/tables, or at that path, is. Raises UsageError."""
     if text.endswith((".yaml", ".yml")):
         return Path(text)
+    if "/" in text or text.endswith(".py"):
+        raise UsageError(f"{text}: a table is a YAML: expected a name or the path of a .yaml")
     if text not in names("tables"):
         raise unknown("table", text, names("tables"))
     return CONFIGS / "tables" / f"{text}.yaml"

@@ -87,7 +87,7 @@ def token_array(
 
     `workers` bounds the processes (default: the machine's cores); a process that may have no children does all by
     itself. `progress` hears which share is done. The ids are those of the text's `pieces`, one after the other.
-    Raises ValueError where the tokenizer does not keep the text.
+    Raises ValueError where its tokens do not spell the very bytes of the text.
     """
     text, dtype, lengths = corpus.split(split), np.min_scalar_type(tokenizer.vocab_size - 1), tokenizer.lengths
     key = json.dumps([FORMAT, corpus.split_digest(split), tokenizer.digest])
@@ -100,8 +100,6 @@ def token_array(
             for done in _write(into, parts, lengths, dtype):
                 if progress:
                     progress(done / len(text))
-            if done != len(text):
-                raise ValueError(f"{len(text)} bytes of text became tokens of {done}")
         except ValueError as error:
             raise ValueError(f"{corpus}, {split} split: {error}") from None
 
@@ -165,7 +163,7 @@ def _encoded(text: Text, tokenizer: Tokenizer, processes: int) -> Iterator[Ids]:
     found = pieces(text)
     batches = iter(lambda: list(islice(found, BATCH)), [])
     if processes == 1:
-        yield from (np.concatenate(tokenizer.encode(batch)) for batch in batches)
+        yield from (_exact(tokenizer, batch) for batch in batches)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, _begin, (tokenizer,)) as pool:
@@ -196,5 +194,18 @@ def _follow() -> None:
 def _encode(batch: list[bytes]) -> NDArray[Any]:
     """The ids of a batch, in few bytes for the way back."""
     assert _tokenizer is not None
-    ids = np.concatenate(_tokenizer.encode(batch))
-    return ids.astype(np.min_scalar_type(_tokenizer.vocab_size - 1))
+    return _exact(_tokenizer, batch).astype(np.min_scalar_type(_tokenizer.vocab_size - 1))
+
+
+def _exact(tokenizer: Tokenizer, batch: list[bytes]) -> Ids:
+    """The ids of some pieces, one after the other. Raises ValueError where they do not spell the very bytes."""
+    ids, text = np.concatenate(tokenizer.encode(batch)), b"".join(batch)
+    try:
+        spelled = tokenizer.decode(ids)
+    except IndexError:
+        raise ValueError(f"ids must lie in 0 … {len(tokenizer.token_bytes) - 1}, got {ids.max()}") from None
+    if spelled != text:
+        same = next((at for at, (a, b) in enumerate(zip(spelled, text, strict=False)) if a != b), len(text))
+        found, wanted = (each[max(0, same - 8) : same + 8] for each in (spelled, text))
+        raise ValueError(f"tokens must spell the very bytes of the text, but {wanted!r} became {found!r}")
+    return ids

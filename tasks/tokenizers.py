@@ -42,8 +42,7 @@ class Tokenizer(ABC):
 
     def decode(self, ids: Iterable[int] | Ids) -> bytes:
         """The bytes of ids (n,)."""
-        known = self.token_bytes
-        return b"".join(known[index] for index in ids)
+        return b"".join(map(self.token_bytes.__getitem__, ids.tolist() if isinstance(ids, np.ndarray) else ids))
 
     def spans(self, ids: Ids) -> Ids:
         """Where each token begins and ends in the text: byte offsets (n, 2)."""

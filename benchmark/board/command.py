@@ -55,6 +55,7 @@ def leaderboard_parser(command: str) -> tuple[ArgumentParser, Callable[..., int]
         prog=f"spanbench leaderboard {command}",
         description=COMMANDS[command],
         formatter_class=PlainHelp,
+        allow_abbrev=False,
         exit_on_error=False,
     )
     if command == "validate":

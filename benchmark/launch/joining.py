@@ -37,11 +37,9 @@ def joined(address: str | None) -> Iterator[None]:
 
     Raises UsageError where no cluster can be joined.
     """
-    where = address or os.environ.get("RAY_ADDRESS") or "local"
+    where = _place(address)
     named = "--launcher ray" if where == "local" else f"--address {where}"
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": STORE} if where == "local" else {}
-    if where != "local":
-        check_address(where)
     usual = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR, **own)
@@ -55,8 +53,15 @@ def joined(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def check_address(address: str) -> None:
+def _place(address: str | None) -> str:
+    return address or os.environ.get("RAY_ADDRESS") or "local"
+
+
+def check_address(address: str | None) -> None:
     """Raise UsageError where no cluster answers, or none that lets us in: Ray itself would try for minutes."""
+    address = _place(address)
+    if address == "local":
+        return
     if address != "auto":
         host, _, port = address.rpartition(":")
         if not host or "/" in host or not port.isdigit():
@@ -71,7 +76,8 @@ def check_address(address: str) -> None:
     except subprocess.TimeoutExpired:
         raise UsageError(f"--address {address}: no Ray cluster answered in {REPLY:.0f} s") from None
     except subprocess.CalledProcessError as error:
-        raise UsageError(f"--address {address}: {(error.stderr or error.stdout).strip().splitlines()[-1]}") from None
+        said = (error.stderr or error.stdout).strip().splitlines()[-1]
+        raise UsageError(f"--address: no Ray cluster answers at {address}: {said[:200]}") from None
 
 
 def share_of(resources: Resources, nodes: list[dict[str, Any]]) -> tuple[float, float]:

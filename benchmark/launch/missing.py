@@ -34,7 +34,11 @@ def run_missing(
     core_seconds: float,
 ) -> None:
     """Run `missing` of the cells that were asked for; `before` says how many there were. Raises as `finish` does."""
-    if manner.launcher == "local":
+    if manner.launcher == "ray":
+        from benchmark.launch.joining import check_address
+
+        check_address(manner.address)
+    else:
         refuse_too_large(manner.resources)
     cells = list(missing.values())
     prepare(cells, console)

@@ -7,6 +7,7 @@ from leaderboard.groups import Group
 from leaderboard.reports.bounds import left_out
 from leaderboard.reports.granularity import text_panels
 from leaderboard.reports.learning_cost import COSTS, cost_table
+from leaderboard.reports.learning_rates import RATES, rates_table
 from leaderboard.reports.mechanism import NOTE as MECHANISM
 from leaderboard.reports.mechanism import mechanism_table, skipped_notes
 from leaderboard.reports.tables import (
@@ -29,9 +30,15 @@ from leaderboard.statistics.joint import NOTE, SHARES, joint_effect
 
 
 def markdown(groups: Sequence[Group], title: str, blocked: Mapping[str, str], calibrated: str) -> str:
-    """Spans, recall scores, sequences to learn, mechanism, joint effect; `calibrated` says what vouches for them."""
+    """Spans, scores, sequences to learn, rates, mechanism, joint effect; `calibrated` says what vouches for them."""
     parts = [f"# {escaped(title)}", *_spans(groups, blocked), *_scores(groups, blocked), *_costs(groups)]
-    parts += [*_mechanism(groups, blocked), *_joint(groups, blocked), "## Calibration", escaped(calibrated)]
+    parts += [
+        *_rates(groups),
+        *_mechanism(groups, blocked),
+        *_joint(groups, blocked),
+        "## Calibration",
+        escaped(calibrated),
+    ]
     kept = "CSV files and figures keep what was measured"
     barred = (f"- {measure} is blocked: {escaped(reason)} ({kept})" for measure, reason in blocked.items())
     parts.append("\n".join(barred))
@@ -71,6 +78,11 @@ def _scores(groups: Sequence[Group], blocked: Mapping[str, str]) -> list[str]:
 def _costs(groups: Sequence[Group]) -> list[str]:
     table = cost_table(groups)
     return ["## Sequences to learn each lag", table, COSTS] if table else []
+
+
+def _rates(groups: Sequence[Group]) -> list[str]:
+    table = rates_table(groups)
+    return ["## Learning rates", table, RATES] if table else []
 
 
 def _mechanism(groups: Sequence[Group], blocked: Mapping[str, str]) -> list[str]:

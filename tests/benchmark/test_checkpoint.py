@@ -95,7 +95,11 @@ def cut(tmp_path: Path) -> tuple[Cell, Path]:
 
 @pytest.mark.parametrize("damage", ["cut", "code", "other"])
 def test_a_checkpoint_that_is_damaged_or_of_other_code_is_left_and_training_starts_over(
-    damage: str, cut: tuple[Cell, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    damage: str,
+    cut: tuple[Cell, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     given, path = cut
     if damage == "cut":
@@ -107,6 +111,9 @@ def test_a_checkpoint_that_is_damaged_or_of_other_code_is_left_and_training_star
         monkeypatch.setattr(checkpoint.host, "commit", lambda: "another")
     assert without_host(run(given, tmp_path / "cut")) == without_host(run(given, tmp_path / "whole"))
     assert not (tmp_path / "ran").exists()
+    said = "a checkpoint of other code" if damage == "other" else "not a whole checkpoint"
+    assert f"{path}: {said} (" in (err := capsys.readouterr().err)
+    assert err.endswith("): its training starts over\n")
     checkpoint._origin.cache_clear()
 
 

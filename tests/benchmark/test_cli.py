@@ -203,6 +203,15 @@ def test_a_model_outside_the_checkout_runs_and_is_known_by_its_source(
     assert "Identity on delayed_recall" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "words", ["table quick --dry", "run --model gru --tas adding", "compare --mode gru", "leaderboard rank --outp x"]
+)
+def test_the_beginning_of_an_option_is_no_option(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(words.split()) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words.split()[-2 if words[-1] != "y" else -1] in line
+
+
 def test_names_with_a_pattern_and_no_others() -> None:
     words = ["--model", "gru", "--task", "planted", "--corpus", "sympy", "--tokenizer"]
     assert made(*words, "bpe-700").tokenizer.init_args == {"vocab": 700}  # pyright: ignore

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -41,14 +41,25 @@ class Text(Corpus):
         yield "words", text.encode()[: self.size].decode(errors="ignore").encode()
 
 
-class Lossy(Byte):
-    """Drops spaces."""
+class Wrong(Byte):
+    """Changes what it encodes, in one way of several."""
+
+    def __init__(self, change: Callable[[bytes], bytes]) -> None:
+        super().__init__()
+        self.change = change
 
     def encode(self, texts: Sequence[bytes]) -> list[Ids]:
-        return super().encode([text.replace(b" ", b"") for text in texts])
+        return super().encode([self.change(text) for text in texts])
 
     def _identity(self) -> bytes:
-        return b"lossy"
+        return self.change(b"a b").hex().encode()
+
+
+class Beyond(Byte):
+    """Gives ids that have no token."""
+
+    def encode(self, texts: Sequence[bytes]) -> list[Ids]:
+        return [ids + 200 for ids in super().encode(texts)]
 
 
 @pytest.fixture(autouse=True)
@@ -178,9 +189,20 @@ def test_the_cache_is_read_and_a_damaged_one_made_again(cache: Path, monkeypatch
     assert token_array(corpus, tokenizer, "test").ids.tolist() == whole
 
 
-def test_a_tokenizer_that_does_not_keep_the_text_is_refused(cache: Path):
-    with pytest.raises(ValueError, match=r"words, train split: 7\d bytes of text became tokens of \d\d$"):
-        token_array(Text(100), Lossy(), "train")
+@pytest.mark.parametrize(
+    "change", [lambda text: text.replace(b" ", b""), bytes.upper, lambda text: text[:-1], lambda text: text + b"!"]
+)
+def test_a_tokenizer_that_does_not_keep_the_text_is_refused(change: Callable[[bytes], bytes], cache: Path):
+    with pytest.raises(
+        ValueError, match=r"words, train split: tokens must spell the very bytes of the text, but b'.+' became"
+    ):
+        token_array(Text(100), Wrong(change), "train")
+    assert visible(cache / "tokens") == []
+
+
+def test_ids_without_a_token_are_refused():
+    with pytest.raises(ValueError, match=r"words, train split: ids must lie in 0 … 255, got 4\d\d$"):
+        token_array(Text(100), Beyond(), "train")
 
 
 ELSEWHERE = """
