@@ -1,6 +1,7 @@
 """The command line. Torch is imported only by the commands that train, so that --help is quick."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -60,6 +61,8 @@ def main() -> None:
 
     Some commands work in this very process, and malloc and OpenMP read their settings when a process starts.
     """
+    if _follows():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first rank, which the others follow
     if sys.argv[1:2] in (["run"], ["cost"], ["calibrate"], ["check"]) and environment.missing() and os.name == "posix":
         os.environ.update(environment.missing())
         os.execv(sys.executable, [sys.executable, "-m", "benchmark", *sys.argv[1:]])
@@ -82,8 +85,14 @@ def call(argv: Sequence[str]) -> int:
     except SystemExit as end:  # a parser has printed its help
         return int(end.code or 0)
     except KeyboardInterrupt as error:
-        complain(str(error) or "interrupted; the same command goes on from here")
+        if not _follows():
+            complain(str(error) or "interrupted; the same command goes on from here")
         return 1
+
+
+def _follows() -> bool:
+    """Whether this process is another rank than its machine's first, which speaks for all of them."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def complain(message: str) -> None:

@@ -71,29 +71,27 @@ class Display(AbstractContextManager):
 
     def done(self, worker: int, record: Record) -> None:
         """A cell has its record: a line of its own."""
-        from leaderboard.reports.headline import headline  # brings scipy, for which no other line waits
-
-        self.finished += 1
         self.shares.pop(worker, None)
-        said = headline([record]) if record.status == "ok" else f"{record.status}: {record.reason}"
-        self._advance()
-        self.console.print(
-            f"\\[{self.finished}/{self.total}] {title(record.cell)}: {said}, {duration(record.host.seconds)}"
-            f"{'' if self.console.is_terminal else self._left()}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        self._line(record, duration(record.host.seconds))
 
     def elsewhere(self, record: Record) -> None:
         """Another process has made a cell's record meanwhile."""
-        self.finished += 1
-        self._advance()
-        said = f"\\[{self.finished}/{self.total}] {title(record.cell)}: {record.status}, by another spanbench"
-        self.console.print(said, highlight=False, soft_wrap=True)
+        self._line(record, "by another spanbench")
 
     def stopping(self) -> None:
         """Workers are asked to save what they can."""
         self.console.print("interrupted: saving what is in training; again to stop at once", highlight=False)
+
+    def _line(self, record: Record, how: str) -> None:
+        """What became of a cell."""
+        from leaderboard.reports.headline import headline  # brings scipy, for which no other line waits
+
+        self.finished += 1
+        self._advance()
+        said = headline([record]) if record.status == "ok" else f"{record.status}: {record.reason}"
+        left = "" if self.console.is_terminal else self._left()
+        line = f"[{self.finished}/{self.total}] {title(record.cell)}: {said}, {how}{left}"
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _advance(self) -> None:
         said = f"{self.finished}/{self.total}{self._left()}"

@@ -58,6 +58,13 @@ class Seq2seqAttention(SequenceModel):
         states, contexts, weights = (torch.stack(each, dim=1) for each in zip(*steps, strict=True))
         return states, contexts, weights
 
+    def flops(self, length: int) -> int:
+        """Every weight matrix once a position, but for the decoder's start, and the contexts' weighted means."""
+        encoder = self.forwards.flops(length) + self.backwards.flops(length)
+        maps = (self.query_s.weight, self.query_x.weight, self.key.weight, self.out.weight)
+        weights = sum(w.numel() for w in (*maps, self.cell.weight_ih, self.cell.weight_hh))
+        return encoder + 2 * length * weights + 2 * self.start.weight.numel() + 2 * length**2 * 2 * self.dim
+
     def align(self, query: Tensor, keys: Tensor) -> Tensor:
         """A step's query (B, A) and the keys (B, L, A) -> weights (B, L), which sum to 1."""
         return torch.softmax(torch.tanh(query[:, None] + keys) @ self.score, dim=-1)

@@ -24,7 +24,9 @@ def stoppable() -> Iterator[Stop]:
         asked.set()
         signal.setitimer(signal.ITIMER_REAL, PATIENCE)
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
+    heard = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    heard = [number for number in heard if signal.getsignal(number) is not signal.SIG_IGN]  # ignored, it stays so
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield asked.is_set
     except Stopped:

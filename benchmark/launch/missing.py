@@ -42,7 +42,8 @@ def run_missing(
         refuse_too_large(manner.resources)
     cells = list(missing.values())
     prepare(cells, console)
-    refuse_impossible(cells)
+    with console.status("every model is tried once, as long as it will have to run"):
+        refuse_impossible(cells)
     check_output(options.folder)
     _forget(missing, options)
     expected = core_seconds / (manner.workers or os.cpu_count() or 1)

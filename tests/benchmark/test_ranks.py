@@ -2,8 +2,11 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -190,6 +193,25 @@ def same_scores(one: Record, two: Record) -> None:
 def test_lightning_starts_the_other_process_by_itself(by_one: Record, folder: Path) -> None:
     together([([sys.executable, *command(folder / "lightning", "--trainer.devices", "2")], clean())])
     same_scores(by_one, one_cell(folder / "lightning" / "run" / "records"))
+
+
+def test_ctrl_c_while_the_other_process_starts_ends_both_with_one_line(tmp_path: Path) -> None:
+    """A terminal interrupts them all; the other one is still importing torch, and leaves the word to the first."""
+    words = [sys.executable, *command(tmp_path, "--trainer.devices", "2")]
+    first = subprocess.Popen(words, cwd=TOP, env=clean(), stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        while not subprocess.run(["pgrep", "-P", str(first.pid)], capture_output=True, check=False).stdout:
+            assert first.poll() is None, first.communicate()
+            time.sleep(0.1)
+        time.sleep(0.5)
+        os.killpg(first.pid, signal.SIGINT)
+        _, errors = first.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(first.pid, signal.SIGKILL)
+    said = [line for line in errors.splitlines() if not line.startswith("Initializing distributed")]
+    assert (first.returncode, said) == (1, ["spanbench: interrupted; the same command goes on from its checkpoint"])
+    assert not list(tmp_path.rglob("records/*.json"))
 
 
 def test_two_nodes_under_torchrun(by_one: Record, folder: Path) -> None:
