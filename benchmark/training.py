@@ -167,6 +167,7 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    _refuse_another_precision(trainer, cell)
     start = checkpoints.usable() if checkpoints else None
     quietly(trainer.fit, lit, datamodule=task, ckpt_path=start, weights_only=True)
     whole.load_state_dict(best.weights)
@@ -182,12 +183,20 @@ def check(options: TrainerOptions, cell: Cell) -> None:
         ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False
     )
     try:
-        world = quietly(Trainer, **hardware, **silent).world_size
+        trainer = quietly(Trainer, **hardware, **silent)
     except (MisconfigurationException, ModuleNotFoundError, TypeError, ValueError) as error:
         raise ValueError(str(error)) from None
-    if world > cell.budget.batch_size:
-        size = cell.budget.batch_size
+    _refuse_another_precision(trainer, cell)
+    world, size = trainer.world_size, cell.budget.batch_size
+    if world > size:
         raise ValueError(f"{world} devices cannot share batches of {size}: take fewer, or change --budget.batch_size")
+
+
+def _refuse_another_precision(trainer: Trainer, cell: Cell) -> None:
+    """Raise ValueError where Lightning would train in another precision than it is asked for, as it does on a CPU."""
+    if trainer.precision != cell.precision:
+        device = trainer.strategy.root_device.type
+        raise ValueError(f"precision {cell.precision} is not to be had on a {device}; {trainer.precision} is")
 
 
 def quietly(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

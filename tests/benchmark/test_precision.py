@@ -13,6 +13,7 @@ from benchmark.registry import names
 from benchmark.training import quietly
 from leaderboard.cell import Cell
 from tasks.feeds import Feed
+from tests.benchmark.cells import run
 from tests.benchmark.ranks import cell
 
 TEXT = "--task language --task.block 32 --lags 32 --tokenizer byte"
@@ -108,6 +109,20 @@ def test_gradients_that_cannot_be_had_in_half_precision_are_one_line_before_any_
     assert f"in precision {precision}: NotImplementedError: no gradient of halves" in said
     assert said.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there it can be had")
+def test_a_precision_that_lightning_would_replace_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No record says 16-mixed of what was trained in bf16-mixed."""
+    words = ["--model", "rnn", "--task", "delayed_recall", "--lags", "4", "--precision", "16-mixed"]
+    assert call(["run", *words, "--output", str(tmp_path / "out")]) == 2
+    reason = "precision 16-mixed is not to be had on a cpu; bf16-mixed is"
+    assert capsys.readouterr().err == f"spanbench: --trainer: {reason}\n"
+    assert not (tmp_path / "out").exists()
+    found = run(question("rnn", "retain", tmp_path, "16-mixed"), tmp_path)
+    assert (found.status, found.reason) == ("failed", f"ValueError: {reason}")
 
 
 def test_precision_is_the_cells_not_the_trainers(capsys: pytest.CaptureFixture[str]) -> None:
