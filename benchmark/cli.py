@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from argparse import SUPPRESS
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
@@ -141,7 +142,8 @@ def _overview() -> str:
 
 
 def _usage(parser: ArgumentParser, command: str, message: str) -> UsageError:
-    strings = (option for action in parser._actions for option in action.option_strings)
+    shown = (action for action in parser._actions if action.help != SUPPRESS)
+    strings = (option for action in shown for option in action.option_strings)
     options = {option for option in strings if option.startswith("--") and not option.startswith("--print_")}
     prefix = "unrecognized arguments: "
     if not message.startswith(prefix):

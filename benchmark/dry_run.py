@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -35,10 +35,13 @@ class Found:
         return sum(self.done)
 
 
-def dry_run(plan: Plan, folder: Path, workers: int | None, console: Console) -> int:
-    """Print what is done in `folder`, what is left, and its cost on every device that records come from."""
+def dry_run(plan: Plan, folder: Path, workers: int | None, console: Console, again: Collection[str] = ()) -> int:
+    """Print what is done in `folder`, what is left, and its cost on every device that records come from.
+
+    Cells that ended in a status of `again` are left: of many, those whose records were read.
+    """
     wide = console if console.is_terminal else Console(width=200)  # a file has no edge to wrap at
-    found = _found(plan, folder)
+    found = _found(plan, folder, again)
     left = Counter(row[:3] for row, done in zip(plan.rows, found.done, strict=True) if not done)
     _say(wide, f"{plan.title}: {len(plan.ids)} cells, {found.n_done} done in {folder}, {sum(left.values())} left")
     for listed in _lists(plan, found):
@@ -52,13 +55,15 @@ def _say(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _found(plan: Plan, folder: Path) -> Found:
+def _found(plan: Plan, folder: Path, again: Collection[str]) -> Found:
     names = _names(folder / "records")
     done = [f"{id_}.json" in names for id_ in plan.ids]
     there = _spread([id_ for id_, is_done in zip(plan.ids, done, strict=True) if is_done], MOST)
     records, damaged = _read([folder / "records" / f"{id_}.json" for id_ in there])
-    broken = {path.stem for path in damaged}  # these are run again
-    return Found([was and id_ not in broken for id_, was in zip(plan.ids, done, strict=True)], records, damaged)
+    if "ok" in again:  # all of them
+        return Found([False] * len(done), records, damaged)
+    left = {path.stem for path in damaged} | {record.id for record in records if record.status in again}
+    return Found([was and id_ not in left for id_, was in zip(plan.ids, done, strict=True)], records, damaged)
 
 
 def _names(folder: Path) -> set[str]:
@@ -126,7 +131,7 @@ def _measure(plan: Plan, number: int, several: bool) -> str:
 def _of_records(found: Found) -> Iterator[str]:
     """What is known only of records that were read."""
     looked = len(found.read)
-    if looked < found.n_done:
+    if looked == MOST and looked < found.n_done:
         yield f"failed and diverged are counted among {looked} records of {found.n_done}, read evenly"
     for path in found.damaged:
         yield f"{path}: not a record: its cell will run again"
@@ -147,7 +152,7 @@ def _costs(plan: Plan, left: Counter[Kind], records: Sequence[Record], workers: 
         yield f"cost of {n} cells: no record of any cell to reckon it from; {by_table}"
         return
     for device, measured in devices.items():
-        yield _cost(plan, left, device, measured, workers or os.cpu_count() or 1)
+        yield _cost(plan, left, device, measured, min(n, workers or os.cpu_count() or 1))
     yield RULE
 
 

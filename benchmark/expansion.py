@@ -2,11 +2,12 @@
 
 import itertools
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Generic, TypeVar
 
+from benchmark.display import title
 from benchmark.options import cell_parser, make_cell
 from benchmark.plan import Effort, Plan, Question, cell_of
 from benchmark.registry import UsageError, entry
@@ -42,9 +43,7 @@ def expanded(table: Table, models: Sequence[str]) -> Plan:
     ids = expansion.ids()
     if not ids:
         raise UsageError(f"table {table.name}: it has no cells")
-    if len(set(ids)) < len(ids):
-        raise UsageError(f"table {table.name}: two of its cells are the same")
-    return Plan(
+    plan = Plan(
         name=table.name,
         title=table.title,
         core_seconds=table.core_seconds * max(1, len(models)),
@@ -54,6 +53,10 @@ def expanded(table: Table, models: Sequence[str]) -> Plan:
         rows=expansion.rows,
         ids=ids,
     )
+    twice = next((ids.index(id_) for id_, n in Counter(ids).items() if n > 1), None)
+    if twice is not None:
+        raise UsageError(f"table {table.name}: two of its cells are the same, {title(plan.cell(twice))}")
+    return plan
 
 
 class Distinct(Generic[S]):

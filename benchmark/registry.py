@@ -99,7 +99,8 @@ def read_yaml(path: Path) -> Any:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, ValueError, KeyError, AttributeError, RecursionError) as error:  # `!!int x`, a month 13
-        raise UsageError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        said = " ".join(str(error).replace('in "<unicode string>", ', "in ").split())
+        raise UsageError(f"{path}: not YAML: {said}") from None
 
 
 def _refuse_depth(text: str) -> None:

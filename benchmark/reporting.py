@@ -30,7 +30,8 @@ def report(folder: str) -> int:
     try:
         records = read_records(place / "records")
     except ValueError as error:
-        raise UsageError(f"{error}{_others(place / 'records')}") from None
+        mend = "spanbench table sets it aside and runs its cell again"
+        raise UsageError(f"{error}{_others(place / 'records')}; {mend}") from None
     if not records:
         raise UsageError(f"{place / 'records'}: no record in it")
     print_report(Console(), records, place, place.resolve().name)

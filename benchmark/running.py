@@ -86,7 +86,7 @@ def said(error: Exception) -> str:
     """An exception in one line; a lack of memory by that name, whoever met it."""
     text = f"{type(error).__name__}: {error}"
     lacking = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text
-    return f"out of memory: {text.splitlines()[0]}" if lacking else text
+    return f"out of memory: {text.splitlines()[0]}" if lacking else " ".join(text.split())
 
 
 def record_failure(cell: Cell, options: RunOptions, reason: str, seconds: float = 0.0) -> Record:

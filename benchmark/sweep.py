@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmark.parsing import check_output
 from benchmark.registry import UsageError
-from benchmark.tables import Table, table_named
+from benchmark.tables import Table, choice, table_named
 from benchmark.tracking import BEST
 
 HEAD = f"""\
@@ -76,7 +76,7 @@ def configuration(name: str, title: str, row: dict[str, Any], output: Path) -> d
         "program": "spanbench",
         "method": "grid",
         "metric": {"name": BEST, "goal": "maximize"},
-        "parameters": {key: _parameter(value) for key, value in row.items()},
+        "parameters": {key: _parameter(word) for key, word in choice(row).items()},
         "command": ["${env}", "spanbench", "run", "${args}", f"--output={output}", "--fresh=true"],
     }
 

@@ -21,7 +21,7 @@ def table(name: str, output: str, model: str | None, dry_run: bool, wandb: Mode 
     plan = plan_for(name, [each.strip() for each in model.split(",")] if model else [])
     folder, console = Path(output) / plan.name, Console()
     if dry_run:
-        return say_what_is_left(plan, folder, manner.workers, console)
+        return say_what_is_left(plan, folder, manner.workers, console, again)
     options = RunOptions(folder, wandb or default_mode(), plan.name)
     records, code = finish(console, plan.cells(), options, manner, plan.title, again, plan.core_seconds)
     from benchmark.reporting import print_report

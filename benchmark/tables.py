@@ -65,19 +65,15 @@ def table_named(text: str) -> Table:
     return Table(path.stem, title, float(seconds), data["cells"])
 
 
-def axes(row: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """The options of a row, and of each the values that it takes, as command-line words.
+def choice(row: dict[str, Any]) -> dict[str, Any]:
+    """The row, several learning rates under lr being one word: they are no axis, every cell chooses from them."""
+    rates = row.get("lr")
+    return row | ({"lr": ",".join(map(str, rates))} if isinstance(rates, list) else {})
 
-    Several learning rates under lr are no axis: every cell chooses from them.
-    """
-    values = [
-        [",".join(map(str, value))]
-        if key == "lr" and isinstance(value, list)
-        else value
-        if isinstance(value, list)
-        else [value]
-        for key, value in row.items()
-    ]
+
+def axes(row: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The options of a row, and of each the values that it takes, as command-line words."""
+    values = [value if isinstance(value, list) else [value] for value in choice(row).values()]
     return [f"--{key}" for key in row], [[str(each) for each in value] for value in values]
 
 

@@ -201,7 +201,7 @@ def _refuse_another_precision(trainer: Trainer, cell: Cell) -> None:
 
 def quietly(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """Call into Lightning without its notices on worker counts, unknown lengths and unused devices."""
-    for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero"):
+    for name in ("lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")

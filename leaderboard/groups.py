@@ -145,7 +145,7 @@ def _rows(cells: Sequence[Cell], columns: Sequence[Measure]) -> list[str]:
     built = [
         _part("model", cell.model)
         | _flat_json("budget", cell.budget.model_dump_json())
-        | {"precision": cell.precision, "lr": str(cell.lrs)}
+        | {"precision": cell.precision, "budget.lr": ",".join(map(str, cell.lrs or [cell.budget.lr]))}
         for cell in cells
     ]
     return _told_apart(names, list(zip(names, columns, strict=True)), built)

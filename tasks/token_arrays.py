@@ -199,7 +199,13 @@ def _encode(batch: list[bytes]) -> NDArray[Any]:
 
 def _exact(tokenizer: Tokenizer, batch: list[bytes]) -> Ids:
     """The ids of some pieces, one after the other. Raises ValueError where they do not spell the very bytes."""
-    ids, text = np.concatenate(tokenizer.encode(batch)), b"".join(batch)
+    try:
+        encoded = tokenizer.encode(batch)
+    except ValueError:
+        raise
+    except Exception as error:  # of a class that anybody may have written
+        raise ValueError(f"{type(tokenizer).__name__} raised {type(error).__name__}: {error}") from error
+    ids, text = np.concatenate(encoded), b"".join(batch)
     try:
         spelled = tokenizer.decode(ids)
     except IndexError:

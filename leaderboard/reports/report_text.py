@@ -28,11 +28,14 @@ from leaderboard.reports.tables import (
 from leaderboard.statistics.decomposition import SOURCES
 from leaderboard.statistics.joint import NOTE, SHARES, joint_effect
 
+ENDED = 40  # of the cells that did not finish
+
 
 def markdown(groups: Sequence[Group], title: str, blocked: Mapping[str, str], calibrated: str) -> str:
-    """Spans, scores, sequences to learn, rates, mechanism, joint effect; `calibrated` says what vouches for them."""
+    """Spans, scores, costs, what did not finish, rates, mechanism, joint effect; `calibrated`: what vouches for it."""
     parts = [f"# {escaped(title)}", *_spans(groups, blocked), *_scores(groups, blocked), *_costs(groups)]
     parts += [
+        *_unfinished(groups),
         *_rates(groups),
         *_mechanism(groups, blocked),
         *_joint(groups, blocked),
@@ -78,6 +81,15 @@ def _scores(groups: Sequence[Group], blocked: Mapping[str, str]) -> list[str]:
 def _costs(groups: Sequence[Group]) -> list[str]:
     table = cost_table(groups)
     return ["## Sequences to learn each lag", table, COSTS] if table else []
+
+
+def _unfinished(groups: Sequence[Group]) -> list[str]:
+    """What failed or diverged, and why."""
+    ended = [(g, r) for g in groups for r in g.records if r.status != "ok"]
+    rows = [[g.model, g.measure.label, str(r.cell.seed), r.status, r.reason or ""] for g, r in ended[:ENDED]]
+    table = pipes(["model", "measure", "seed", "status", "reason"], rows, names=5)
+    more = f" {ENDED} of {len(ended)}: costs.csv has them all." * (len(ended) > ENDED)
+    return ["## Not finished", table, f"In no mean and in no span.{more}"] if rows else []
 
 
 def _rates(groups: Sequence[Group]) -> list[str]:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmark import plan as plans
+from benchmark.display import title
 from benchmark.expansion import GROUP, expanded
 from benchmark.options import cell_parser, make_cell
 from benchmark.plan import Effort, Plan, Question, plan_for
@@ -103,8 +104,10 @@ def one_by_one(table: Table, models: list[str]) -> list[Cell]:
                 found.append(make_cell(argv, parser)[0])
             except UsageError as error:
                 raise UsageError(f"table {table.name}, row {number}: {error}") from None
-    if len({cell.id for cell in found}) < len(found):
-        raise UsageError(f"table {table.name}: two of its cells are the same")
+    ids = [cell.id for cell in found]
+    for cell in found:
+        if ids.count(cell.id) > 1:
+            raise UsageError(f"table {table.name}: two of its cells are the same, {title(cell)}")
     return found
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -54,6 +55,9 @@ def test_tables_count_it_and_average_the_others(status: Status) -> None:
     note = f"; {status} 1/3"
     text = markdown(groups, "T", {}, "")
     assert text.count(note) == 2  # its span and its score
+    before, listed, after = re.split(r"## Not finished\n\n(.*?)\n\nIn no mean and in no span\.\n\n", text, flags=re.S)
+    assert f"| 2 | {status} | it was stopped |" in listed
+    text = before + after
     assert text.replace(note, "").replace("2–3 seeds", "2 seeds") == markdown(without, "T", {}, "")
     assert f"{status} 1/3" in " ".join(printed(groups).split())
     (row,) = (found for found in rows(long_csv(groups)) if found["tokenizer"] == "byte")

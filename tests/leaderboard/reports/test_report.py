@@ -124,6 +124,18 @@ def test_best_models_come_first() -> None:
     assert [each.model for each in ranked(group(benchmark()))] == ["transformer", "gru", "lstm", "rnn"]
 
 
+def test_what_did_not_finish_is_listed_with_its_reason() -> None:
+    lost = [record(status="failed", seed=seed) for seed in range(50)]
+    lost[0] = lost[0].model_copy(update={"reason": "RuntimeError: a | b"})
+    page = markdown(group([*benchmark(), *lost]), "T", {}, "")
+    _, _, listed = page.partition("## Not finished\n\n")
+    listed, _, _ = listed.partition("\n## ")
+    assert listed.count("| failed |") == 40
+    assert r"| failed | RuntimeError: a \| b |" in listed
+    assert "40 of 50: costs.csv has them all." in listed
+    assert "Not finished" not in markdown(group(benchmark()), "T", {}, "")
+
+
 @pytest.mark.parametrize("status", ["failed", "diverged"])
 def test_what_did_not_finish_is_in_no_mean_and_gains_no_rank(status: str) -> None:
     curves = {"gru": logistic(OCTAVES, 400), "rnn": logistic(OCTAVES, 20)}
