@@ -131,7 +131,7 @@ def _measure(plan: Plan, number: int, several: bool) -> str:
 def _of_records(found: Found) -> Iterator[str]:
     """What is known only of records that were read."""
     looked = len(found.read)
-    if looked == MOST and looked < found.n_done:
+    if looked + len(found.damaged) == MOST and looked < found.n_done:
         yield f"failed and diverged are counted among {looked} records of {found.n_done}, read evenly"
     for path in found.damaged:
         yield f"{path}: not a record: its cell will run again"

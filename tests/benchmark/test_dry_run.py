@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pytest
@@ -42,8 +42,10 @@ def leave(folder: Path, cell: Cell, seconds: float, status: str = "ok", device: 
     return write_record(folder / "records", record)
 
 
-def said(plan: Plan, folder: Path, capsys: pytest.CaptureFixture[str], workers: int = 2) -> list[str]:
-    assert dry.dry_run(plan, folder, workers, Console()) == 0
+def said(
+    plan: Plan, folder: Path, capsys: pytest.CaptureFixture[str], workers: int = 2, again: Collection[str] = ()
+) -> list[str]:
+    assert dry.dry_run(plan, folder, workers, Console(), again) == 0
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -65,6 +67,29 @@ def test_what_is_done_and_left_is_counted(plan: Plan, tmp_path: Path, capsys: py
     assert "rnn retain latch 3 1 0 0 2" in lines
     assert "s4 learn mqar 3 0 0 0 3" in lines
     assert len(lines) == 1 + 1 + 5 + 1 + 2
+
+
+@pytest.mark.parametrize(
+    ("words", "done"), [([], 3), (["--retry", "failed"], 2), (["--retry", "failed,diverged"], 1), (["--fresh"], 0)]
+)
+def test_what_would_run_again_is_left(
+    words: list[str], done: int, plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for cell, status in zip(of(plan, "gru", "mqar"), ("ok", "failed", "diverged"), strict=True):
+        leave(tmp_path / "some", cell, 10, status)
+    assert call(["table", str(tmp_path / "some.yaml"), "--output", str(tmp_path), "--dry-run", *words]) == 0
+    first, *lines = (" ".join(line.split()) for line in capsys.readouterr().out.splitlines())
+    assert first == f"Some: 15 cells, {done} done in {tmp_path / 'some'}, {15 - done} left"
+    assert f"gru retain mqar 3 {done} 1 1 {3 - done}" in lines
+
+
+def test_no_more_workers_are_reckoned_with_than_there_are_cells(
+    plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for cell in [*plan.cells()][1:]:
+        leave(tmp_path / "out", cell, 600)
+    (line,) = (line for line in said(plan, tmp_path / "out", capsys, workers=1000) if line.startswith("cpu:"))
+    assert "about 10 min one after another, 10 min with --workers 1;" in line
 
 
 def test_the_cost_is_the_median_of_a_cells_own_kind_then_its_models_then_all(

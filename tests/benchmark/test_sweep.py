@@ -67,6 +67,16 @@ def test_an_open_table_takes_models(tmp_path: Path) -> None:
     ]
 
 
+def test_a_choice_of_learning_rates_stays_one(tmp_path: Path) -> None:
+    """A row's cells choose from them; only --lr makes a run of each."""
+    path = tmp_path / "choice.yaml"
+    path.write_text("cells:\n- {model: gru, task: mqar, lr: [1.0e-3, 3.0e-3], seed: [0, 1]}\n")
+    assert call(["sweep", str(path), "--output", str(tmp_path)]) == 0
+    found = cells_of(tmp_path / "choice")
+    assert [each.lrs for each in found] == [[0.001, 0.003]] * 2
+    assert [each.id for each in found] == [each.id for each in table_named(str(path)).cells()]
+
+
 def test_learning_rates_are_one_more_axis(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["sweep", str(tiny), "--lr", "1e-3,3e-3,1e-5", "--output", str(tmp_path)]) == 0
     found = cells_of(tmp_path / "tiny")

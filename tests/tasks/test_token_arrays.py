@@ -200,6 +200,15 @@ def test_a_tokenizer_that_does_not_keep_the_text_is_refused(change: Callable[[by
     assert visible(cache / "tokens") == []
 
 
+def test_a_tokenizer_that_raises_is_named():
+    class Forgetful(Byte):
+        def encode(self, texts: Sequence[bytes]) -> list[Ids]:
+            raise KeyError("oh")
+
+    with pytest.raises(ValueError, match=r"words, train split: Forgetful raised KeyError: 'oh'$"):
+        token_array(Text(100), Forgetful(), "train")
+
+
 def test_ids_without_a_token_are_refused():
     with pytest.raises(ValueError, match=r"words, train split: ids must lie in 0 … 255, got 4\d\d$"):
         token_array(Text(100), Beyond(), "train")

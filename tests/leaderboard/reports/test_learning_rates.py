@@ -35,6 +35,12 @@ def test_rates_are_counted_over_seeds_and_lags() -> None:
     assert "## Learning rates" in markdown(groups, "T", {}, "")
 
 
+def test_a_choice_is_told_from_one_rate_as_it_is_asked() -> None:
+    lrs = [0.001, 0.003]
+    rows = [tried((None, 0.001, 0.5), lrs=lrs), record(logistic(OCTAVES, 100), budget=budget(lr=0.001))]
+    assert {found.model for found in group(rows)} == {"gru (lr=0.001)", "gru (lr=0.001,0.003)"}
+
+
 def test_a_table_without_a_choice_says_nothing_of_it() -> None:
     groups = group([record(logistic(OCTAVES, 100))])
     assert rates_table(groups) is None
