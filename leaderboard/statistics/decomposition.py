@@ -113,4 +113,6 @@ def _noncentralities(seen: Array, freedom: int, rng: np.random.Generator) -> Arr
     """λ at which χ²(freedom, λ) has `seen` (R,) at a uniform quantile; 0 where even λ = 0 puts it lower."""
     quantile = rng.uniform(size=len(seen))
     reached = special.chdtr(freedom, seen) > quantile
-    return np.where(reached, special.chndtrinc(seen, freedom, np.where(reached, quantile, 0.5)), 0.0)
+    found = np.zeros(len(seen))
+    found[reached] = special.chndtrinc(seen[reached], freedom, quantile[reached])
+    return found
