@@ -177,7 +177,8 @@ def _part(prefix: str, part: Part | None) -> Flat:
 def _flat_json(prefix: str, text: str) -> Flat:
     """A part or a budget; arguments stand beside the class they are of."""
     found = json.loads(text)
-    return _flat(prefix, found | found.pop("init_args", {}))
+    arguments = found.pop("init_args", {})
+    return _flat(prefix, found | arguments)
 
 
 def _flat(prefix: str, value: Any) -> Flat:

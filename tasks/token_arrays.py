@@ -205,11 +205,11 @@ def _exact(tokenizer: Tokenizer, batch: list[bytes]) -> Ids:
         raise
     except Exception as error:  # of a class that anybody may have written
         raise ValueError(f"{type(tokenizer).__name__} raised {type(error).__name__}: {error}") from error
-    ids, text = np.concatenate(encoded), b"".join(batch)
-    try:
-        spelled = tokenizer.decode(ids)
-    except IndexError:
-        raise ValueError(f"ids must lie in 0 … {len(tokenizer.token_bytes) - 1}, got {ids.max()}") from None
+    ids, text, last = np.concatenate(encoded), b"".join(batch), len(tokenizer.token_bytes) - 1
+    strangers = ids[(ids < 0) | (ids > last)]
+    if strangers.size:
+        raise ValueError(f"ids must lie in 0 … {last}, got {strangers[0]}")
+    spelled = tokenizer.decode(ids)
     if spelled != text:
         same = next((at for at, (a, b) in enumerate(zip(spelled, text, strict=False)) if a != b), len(text))
         found, wanted = (each[max(0, same - 8) : same + 8] for each in (spelled, text))

@@ -56,10 +56,14 @@ class Wrong(Byte):
 
 
 class Beyond(Byte):
-    """Gives ids that have no token."""
+    """Gives ids that have no token: those below 0 would count from the end."""
+
+    def __init__(self, by: int) -> None:
+        super().__init__()
+        self.by = by
 
     def encode(self, texts: Sequence[bytes]) -> list[Ids]:
-        return [ids + 200 for ids in super().encode(texts)]
+        return [ids + self.by for ids in super().encode(texts)]
 
 
 @pytest.fixture(autouse=True)
@@ -209,9 +213,10 @@ def test_a_tokenizer_that_raises_is_named():
         token_array(Text(100), Forgetful(), "train")
 
 
-def test_ids_without_a_token_are_refused():
-    with pytest.raises(ValueError, match=r"words, train split: ids must lie in 0 … 255, got 4\d\d$"):
-        token_array(Text(100), Beyond(), "train")
+@pytest.mark.parametrize(("by", "got"), [(200, r"[34]\d\d"), (-256, r"-\d+")])
+def test_ids_without_a_token_are_refused(by: int, got: str):
+    with pytest.raises(ValueError, match=rf"words, train split: ids must lie in 0 … 255, got {got}$"):
+        token_array(Text(100), Beyond(by), "train")
 
 
 ELSEWHERE = """
